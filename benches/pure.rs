@@ -19,7 +19,9 @@ use leaver_core::decision::{AccountMatch, Action, decide};
 use leaver_core::domain::{
     Account, AccountId, Employee, EmployeeChange, Provider, SourceName, Tenant,
 };
-use leaver_core::providers::{FieldNames, Parsed, ProviderConfig, Tenancy, merge_page, normalize};
+use leaver_core::providers::{
+    FieldNames, Parsed, PositionFacts, ProviderConfig, Tenancy, merge_page, normalize,
+};
 use leaver_core::signature::{Key, Layout, Scheme};
 
 fn now() -> DateTime<Utc> {
@@ -81,6 +83,7 @@ fn provider_config(provider: Provider) -> ProviderConfig {
         tenancy: Tenancy::One(tenant()),
         ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
+        position: PositionFacts::NONE,
     }
 }
 
@@ -155,15 +158,27 @@ fn parse(c: &mut Criterion) {
     let records: Vec<_> = (0..500).map(merge_record).collect();
     let page = json!({"next": null, "results": records}).to_string();
     assert_eq!(
-        merge_page(page.as_bytes(), &tenant(), chrono_tz::Tz::UTC)
-            .unwrap()
-            .changes
-            .len(),
+        merge_page(
+            page.as_bytes(),
+            &PositionFacts::NONE,
+            &tenant(),
+            chrono_tz::Tz::UTC
+        )
+        .unwrap()
+        .changes
+        .len(),
         500
     );
     group.throughput(Throughput::Bytes(page.len() as u64));
     group.bench_function(BenchmarkId::new("merge/page", 500), |b| {
-        b.iter(|| black_box(merge_page(page.as_bytes(), &tenant(), chrono_tz::Tz::UTC)));
+        b.iter(|| {
+            black_box(merge_page(
+                page.as_bytes(),
+                &PositionFacts::NONE,
+                &tenant(),
+                chrono_tz::Tz::UTC,
+            ))
+        });
     });
     group.finish();
 }

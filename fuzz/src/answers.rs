@@ -3,9 +3,10 @@
 use leaver_core::domain::{EmployeeId, Field, Provider, Tenant};
 use leaver_core::providers::{
     BAMBOOHR_DATASET_LIST, BAMBOOHR_FIELDS, BAMBOOHR_REPORT_LIST, ConnectionStatus, DatasetFields,
-    EmployeeRead, InvalidRow, JsonList, ListPart, RowContext, SyncStatus, bamboohr_changed,
-    bamboohr_dataset_fields, bamboohr_dataset_totals, bamboohr_employee, bamboohr_report_row,
-    bamboohr_report_withheld, error_in_success, merge_connection, merge_page, merge_sync_page,
+    EmployeeRead, InvalidRow, JsonList, ListPart, PositionFacts, RowContext, SyncStatus,
+    bamboohr_changed, bamboohr_dataset_fields, bamboohr_dataset_totals, bamboohr_employee,
+    bamboohr_report_row, bamboohr_report_withheld, error_in_success, merge_connection, merge_page,
+    merge_sync_page,
 };
 
 use super::sound;
@@ -27,7 +28,14 @@ fn of_bamboohr(body: &[u8]) {
         }
     }
     let (id, tenant) = (EmployeeId::new("7"), Tenant::new("acme"));
-    if let Ok(Ok(read)) = bamboohr_employee(body, &id, sound::now(), &tenant, chrono_tz::Tz::UTC) {
+    if let Ok(Ok(read)) = bamboohr_employee(
+        body,
+        &id,
+        sound::now(),
+        &PositionFacts::NONE,
+        &tenant,
+        chrono_tz::Tz::UTC,
+    ) {
         assert_eq!(read.change.employee_id, id);
         assert_eq!(read.change.as_of, Some(sound::now()));
         assert!(!read.change.notification_only);
@@ -45,6 +53,7 @@ fn of_bulk_reads(body: &[u8]) {
         as_of: sound::now(),
         tenant: &tenant,
         timezone: chrono_tz::Tz::UTC,
+        position: &PositionFacts::NONE,
     };
     let names = BAMBOOHR_FIELDS.map(|alias| (alias, alias.to_owned()));
     let fields = DatasetFields {
@@ -61,7 +70,7 @@ fn of_bulk_reads(body: &[u8]) {
                     of_row(fields.row(&row, &context));
                 }
                 ListPart::Member(_, text) => {
-                    let _withheld = bamboohr_report_withheld(&text);
+                    let _withheld = bamboohr_report_withheld(&text, &PositionFacts::NONE);
                     let _totals = bamboohr_dataset_totals(&text);
                 }
                 ListPart::LongItem => {}
@@ -69,7 +78,7 @@ fn of_bulk_reads(body: &[u8]) {
         }
     }
     if let Ok(page) = bamboohr_dataset_fields(body) {
-        let _fields = DatasetFields::among(&page.fields);
+        let _fields = DatasetFields::among(&page.fields, &PositionFacts::NONE);
     }
 }
 
@@ -89,7 +98,12 @@ fn of_row(row: Result<EmployeeRead, InvalidRow>) {
 }
 
 fn of_merge(body: &[u8]) {
-    if let Ok(page) = merge_page(body, &Tenant::new("acme"), chrono_tz::Tz::UTC) {
+    if let Ok(page) = merge_page(
+        body,
+        &PositionFacts::NONE,
+        &Tenant::new("acme"),
+        chrono_tz::Tz::UTC,
+    ) {
         assert!(page.next.is_none_or(|cursor| !cursor.is_empty()));
         sound::all(&page.changes, Provider::Merge);
     }

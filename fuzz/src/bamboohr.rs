@@ -1,7 +1,9 @@
 //! BambooHR's JSON bodies. An input is a body.
 
 use leaver_core::domain::{ChangeKind, EmployeeChange, Facts, Provider, Tenant};
-use leaver_core::providers::{FieldNames, ParseError, Parsed, ProviderConfig, Tenancy, normalize};
+use leaver_core::providers::{
+    FieldNames, ParseError, Parsed, PositionFacts, ProviderConfig, Tenancy, normalize,
+};
 
 use super::sound;
 
@@ -26,6 +28,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Parsed, ParseError> {
         tenancy: Tenancy::One(Tenant::new("acme")),
         ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
+        position: PositionFacts::NONE,
     };
     normalize(&provider_config, body)
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use leaver_core::domain::{DateOrInstant, EmployeeChange, EmployeeId, Field, Provider, Tenant};
-use leaver_core::providers::{bamboohr_changed, bamboohr_employee, merge_sync_page};
+use leaver_core::providers::{PositionFacts, bamboohr_changed, bamboohr_employee, merge_sync_page};
 use leaver_core::signature::Rejection;
 use serde_json::{Value, json};
 
@@ -115,6 +115,7 @@ fn check_responses(text: &str, delivered: &EmployeeChange) {
         &bytes(&record),
         &EmployeeId::new("7"),
         sound::now(),
+        &PositionFacts::NONE,
         &Tenant::new("acme"),
         chrono_tz::Tz::UTC,
     );

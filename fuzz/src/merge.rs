@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use leaver_core::domain::{EmployeeChange, Provider, Tenant};
 use leaver_core::providers::{
-    FieldNames, Ignored, ParseError, Parsed, ProviderConfig, Tenancy, merge_record, normalize,
+    FieldNames, Ignored, ParseError, Parsed, PositionFacts, ProviderConfig, Tenancy, merge_record,
+    normalize,
 };
 use serde_json::Value;
 
@@ -30,7 +31,12 @@ pub fn check(body: &[u8]) {
         assert!(found.changes.iter().all(|change| !change.notification_only));
     }
     if let Ok(record) = serde_json::from_slice::<Value>(body)
-        && let Ok(change) = merge_record(&record, &Tenant::new("acme"), chrono_tz::Tz::UTC)
+        && let Ok(change) = merge_record(
+            &record,
+            &PositionFacts::NONE,
+            &Tenant::new("acme"),
+            chrono_tz::Tz::UTC,
+        )
     {
         sound::all(&[change], Provider::Merge);
     }
@@ -43,6 +49,7 @@ fn parse(tenancy: Tenancy, body: &[u8]) -> Result<Parsed, ParseError> {
         tenancy,
         ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
+        position: PositionFacts::NONE,
     };
     normalize(&provider_config, body)
 }

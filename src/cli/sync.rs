@@ -80,7 +80,9 @@ struct Read {
 
 impl Sync {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let scope = SecretScope::apis(self.source.as_deref()).with_database();
+        let scope = SecretScope::apis(self.source.as_deref())
+            .with_database()
+            .with_hash_key();
         ensure_configured(&self.config.read(env, &scope)?, self.source.as_deref())?;
         let (settings, mut conn) = open_with(&self.config, env, &scope).await?;
         if !self.listing.json {

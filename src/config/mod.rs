@@ -116,7 +116,8 @@ impl Settings {
         let (raw, provenance) = layers::read(file, env)?;
         let protected = raw.accounts.protected(&provenance)?;
         let secrets = SecretReader::new(env, scope, provenance.folder());
-        let sources = sources::build(&raw, &protected, &secrets, &provenance)?;
+        let position = raw.events.position(&secrets, &provenance)?;
+        let sources = sources::build(&raw, &protected, &position, &secrets, &provenance)?;
         tenants::check(&raw, &sources, &provenance)?;
         let destinations = destinations::build(&raw.destinations, &secrets, &provenance)?;
         let has_sections = !raw.sources.is_empty();

@@ -29,6 +29,8 @@ pub(crate) struct Findings {
     pub(crate) employees: usize,
     /// Fields that the rules need and the API withholds, with what to do about them.
     pub(crate) withheld: Vec<String>,
+    /// Facts about the position that the API withholds. No decision depends on them.
+    pub(crate) position: Vec<String>,
     /// Other reasons for which reads would be incomplete.
     pub(crate) problems: Vec<String>,
 }
@@ -102,6 +104,12 @@ async fn bamboohr(api: &BambooHrApi) -> Result<Findings, ReadError> {
                 found.employees += 1;
                 for field in read.restricted_fields {
                     found.add_withheld(format!("`{field}`"));
+                }
+                for field in read.restricted_position {
+                    let field = format!("`{field}`");
+                    if !found.position.contains(&field) {
+                        found.position.push(field);
+                    }
                 }
             }
             // It was deleted since, or it is hidden; others may be visible.

@@ -164,6 +164,7 @@ pub(crate) async fn execute_unrecorded(
             ..
         } = evaluated;
         departure::confirm(&mut employee);
+        policies.forget_position(&mut employee);
         if has_returned(policies, &employee, has_account, now) {
             departure::returned(&mut employee, now);
         }

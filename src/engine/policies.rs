@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::engine::accounts::AccountsTable;
 use crate::roster::sharing::Sharing;
 use leaver_core::decision::policy::Policy;
-use leaver_core::domain::{Account, EmployeeKey, SourceName, Tenant};
+use leaver_core::domain::{Account, Employee, EmployeeKey, PositionFact, SourceName, Tenant};
 use leaver_core::events::Subscriptions;
 use leaver_core::providers::{ProviderConfig, Tenancy};
 use leaver_core::safeguard::{Limits, SourceMode};
@@ -89,6 +89,16 @@ impl Policies {
         self.sources
             .get(source)
             .map(|(_, provider_config, _)| provider_config)
+    }
+
+    /// Removes the facts about the position that are not configured any more.
+    pub(crate) fn forget_position(&self, employee: &mut Employee) {
+        let config = self.provider_config(employee.key.source.as_str());
+        for fact in PositionFact::ALL {
+            if !config.is_some_and(|config| config.position.keeps(*fact)) {
+                *employee.position.get_mut(*fact) = None;
+            }
+        }
     }
 
     /// Returns the checked name of a source; `None` if it is not configured.

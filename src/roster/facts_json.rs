@@ -6,7 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use leaver_core::domain::{
-    DateOrInstant, Departure, Employee, EmploymentStatus, Fact, ReadFailure, Status, WorkEmail,
+    DateOrInstant, Departure, Employee, EmploymentStatus, Fact, HashedText, PositionFact,
+    ReadFailure, Status, WorkEmail,
 };
 
 /// The column `facts` of `leaver.employees`, and of `leaver.observations`. Its member names are part of the stored data.
@@ -27,6 +28,13 @@ pub(crate) struct StoredFacts {
     work_email: Option<StoredFact<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<StoredFact<bool>>,
+    // Keyed hashes. Observations have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_title: Option<StoredFact<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    department: Option<StoredFact<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manager: Option<StoredFact<String>>,
     #[serde(deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
     values_pending_since: Clearable<DateTime<Utc>>,
     #[serde(deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
@@ -219,6 +227,13 @@ impl StoredFacts {
         set(&mut employee.work_email, work_email);
         let deleted = self.deleted.map(|fact| fact.into_fact(|deleted| deleted));
         set(&mut employee.deleted, deleted);
+        for (fact, stored) in [
+            (PositionFact::JobTitle, self.job_title),
+            (PositionFact::Department, self.department),
+            (PositionFact::Manager, self.manager),
+        ] {
+            set(employee.position.get_mut(fact), stored.and_then(hashed));
+        }
         if let Some(since) = self.values_pending_since {
             employee.values_pending_since = since;
         }
@@ -289,6 +304,9 @@ impl StoredFacts {
                 .map(|fact| StoredFact::new(fact, |email| email.expose().to_owned())),
             deleted: changed(before, employee, |e| e.deleted.as_ref())
                 .map(|fact| StoredFact::new(fact, |deleted| *deleted)),
+            job_title: position(before, employee, PositionFact::JobTitle),
+            department: position(before, employee, PositionFact::Department),
+            manager: position(before, employee, PositionFact::Manager),
             values_pending_since: clearable(before, employee, |e| e.values_pending_since),
             read_failed: clearable(before, employee, |e| e.read_failed.as_ref()).map(|failure| {
                 failure.map(|failure| StoredReadFailure {
@@ -312,6 +330,30 @@ impl StoredFacts {
         self.read_failed = None;
         self
     }
+}
+
+/// Returns a fact about the position, unless only changes are wanted: observations do not have it.
+fn position(
+    before: Option<&Employee>,
+    employee: &Employee,
+    fact: PositionFact,
+) -> Option<StoredFact<String>> {
+    let known = employee.position.get(fact).as_ref();
+    let known = known.filter(|_| before.is_none())?;
+    Some(StoredFact::new(known, HashedText::to_stored))
+}
+
+/// Returns a stored fact about the position. One that cannot be read counts as unknown.
+fn hashed(stored: StoredFact<String>) -> Option<Fact<HashedText>> {
+    let value = match stored.value.as_deref() {
+        Some(text) => Some(HashedText::from_stored(text)?),
+        None => None,
+    };
+    Some(Fact {
+        value,
+        as_of: stored.as_of,
+        observed_at: stored.observed_at,
+    })
 }
 
 /// Returns a fact unless it was known before.

@@ -56,6 +56,7 @@ fn provider_client(
     let key = api.api_key.clone();
     let timezone = source.provider_config.timezone;
     let tenancy = &source.provider_config.tenancy;
+    let position = source.provider_config.position.clone();
     match address(source, api)? {
         ApiAddress::BambooHr(address) => {
             let Tenancy::One(tenant) = tenancy else {
@@ -63,10 +64,11 @@ fn provider_client(
             };
             let client =
                 BambooHrApi::new(address, tenant.clone(), timezone, key, transport.clone());
+            let client = client.with_position(position);
             Ok(ProviderClient::BambooHr(client))
         }
         ApiAddress::Merge(address) => {
-            let client = MergeApi::new(address, key, transport.clone());
+            let client = MergeApi::new(address, key, transport.clone()).with_position(position);
             let accounts = match tenancy {
                 Tenancy::One(_) => vec![],
                 Tenancy::ByLinkedAccount(tenants) => api

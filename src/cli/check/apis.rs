@@ -114,6 +114,14 @@ fn add_findings(report: &mut CheckReport, check: &str, host: &str, found: &Findi
         let text = format!("{host} withholds {field}{advice}");
         report.add(CheckStatus::Error, check, text);
     }
+    if !found.position.is_empty() {
+        let text = format!(
+            "{host} withholds {}, so its changes cause no event; let the BambooHR user who made `api.api_key` see this field, or \
+             remove it from `events.facts`",
+            found.position.join(", ")
+        );
+        report.add(CheckStatus::Warning, check, text);
+    }
     for problem in &found.problems {
         let text = format!(
             "{host}: {problem}; reads are incomplete until this is corrected in the HR system"

@@ -48,7 +48,7 @@ impl TableColumns for Columns {
 
 impl Gaps {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let scope = self.target.scope().with_database();
+        let scope = self.target.scope().with_database().with_hash_key();
         self.target.ensure_configured(env, &scope)?;
         let (settings, conn) = open_with(&self.target.config, env, &scope).await?;
         conn.close().await?;

@@ -203,6 +203,25 @@ impl<'a> SecretReader<'a> {
         self.credential(setting, reference, is_read, purpose)
     }
 
+    /// Returns the key of the hashes of facts, or `None` if it is not in the scope, or not needed.
+    pub(super) fn hash_key(
+        &self,
+        setting: &str,
+        reference: &SecretRef,
+        is_needed: bool,
+    ) -> Result<Option<Key>, SettingsError> {
+        if !is_needed || !self.scope.has_hash_key() {
+            refuse_literal(setting, reference)?;
+            return Ok(None);
+        }
+        let secret = self.resolve(setting, reference)?;
+        rules::check_hash_key(&secret).map_err(|error| invalid(setting, &error))?;
+        let key = Key::new(&secret).map_err(|error| invalid(setting, &error))?;
+        self.report.borrow_mut().add_weaknesses(setting, &secret);
+        self.remember(setting, Purpose::HashKey, &key);
+        Ok(Some(key))
+    }
+
     fn credential(
         &self,
         setting: &str,

@@ -104,6 +104,20 @@ pub(super) fn check_webhook_key(secret: &SecretString) -> Result<(), WeakSecret>
     check_not_example(secret)
 }
 
+/// Checks the key of hashes.
+pub(super) fn check_hash_key(secret: &SecretString) -> Result<(), String> {
+    match check_webhook_key(secret) {
+        Ok(()) => Ok(()),
+        Err(WeakSecret::Blank) => Err("the key is blank; make one with `openssl rand -hex 32`".to_owned()),
+        Err(WeakSecret::TooShort) => Err(format!(
+            "the key has fewer than {MIN_KEY_BYTES} bytes and could be guessed; make one with `openssl rand -hex 32`"
+        )),
+        Err(WeakSecret::Example) => Err(
+            "the key is a published example, which others know too; make one with `openssl rand -hex 32`".to_owned(),
+        ),
+    }
+}
+
 /// Fails if the secret has nothing but white space and invisible characters.
 pub(super) fn check_not_blank(secret: &SecretString) -> Result<(), WeakSecret> {
     if visible(secret).is_empty() {

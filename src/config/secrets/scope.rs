@@ -8,6 +8,7 @@ pub struct SecretScope<'a> {
     database: bool,
     admin_token: bool,
     traces: bool,
+    hash_key: bool,
     webhook_keys: KeyScope<'a>,
     apis: ApiScope<'a>,
     destinations: DestinationScope<'a>,
@@ -51,6 +52,7 @@ impl<'a> SecretScope<'a> {
             database: true,
             admin_token: true,
             traces: true,
+            hash_key: true,
             webhook_keys: KeyScope::All,
             apis: ApiScope::All,
             destinations: DestinationScope::All,
@@ -112,6 +114,20 @@ impl<'a> SecretScope<'a> {
             database: true,
             ..self
         }
+    }
+
+    /// The same and the key of the hashes of facts, for commands that observe employees.
+    #[must_use]
+    pub(crate) fn with_hash_key(self) -> Self {
+        Self {
+            hash_key: true,
+            ..self
+        }
+    }
+
+    /// Returns whether the key of the hashes of facts is read.
+    pub(super) fn has_hash_key(&self) -> bool {
+        self.hash_key
     }
 
     pub(super) fn has_database(&self) -> bool {

@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     AdminToken,
     /// The collector of traces.
     Traces,
+    /// Hashes of facts.
+    HashKey,
     /// Events for this destination.
     Destination(String),
 }

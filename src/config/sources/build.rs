@@ -13,7 +13,7 @@ use crate::config::secrets::SecretReader;
 use crate::config::{Provenance, SettingsError};
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Capabilities, Provider, SourceName, Tenant, WorkEmail};
-use leaver_core::providers::{ProviderConfig, Tenancy};
+use leaver_core::providers::{PositionFacts, ProviderConfig, Tenancy};
 use leaver_core::safeguard::SourceMode;
 use leaver_core::signature::{Key, Scheme};
 
@@ -27,6 +27,7 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a RawPolicy,
     pub(super) mode: SourceMode,
     pub(super) protected: &'a BTreeSet<WorkEmail>,
+    pub(super) position: &'a PositionFacts,
     pub(super) secrets: &'a SecretReader<'a>,
     pub(super) provenance: &'a Provenance,
 }
@@ -69,6 +70,7 @@ pub(super) fn build_source(
     let accounts = linked_accounts(context, path, raw)?;
     let provider = raw.provider;
     let timezone = raw.timezone.unwrap_or(context.policy.timezone).0;
+    let can_read = provider.capabilities().has_events_without_values && raw.api.is_some();
     Ok(Source {
         name: SourceName::parse(&raw.name).map_err(|error| {
             context
@@ -90,6 +92,7 @@ pub(super) fn build_source(
             },
             ignored_accounts: ignored_accounts(context, path, raw)?,
             timezone,
+            position: context.position.clone().readable(can_read),
         },
         policy: Policy {
             provider,
@@ -103,7 +106,7 @@ pub(super) fn build_source(
                 let interval = api.sync_interval.map_or(DEFAULT_SYNC_INTERVAL, |d| d.0);
                 TimeDelta::from_std(interval).ok()
             }),
-            can_read: provider.capabilities().has_events_without_values && raw.api.is_some(),
+            can_read,
             protected: context.protected.clone(),
         },
         api: match &raw.api {

@@ -15,7 +15,7 @@ use super::secrets::SecretReader;
 use super::{Provenance, Raw, SettingsError};
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Provider, SourceName, WorkEmail};
-use leaver_core::providers::ProviderConfig;
+use leaver_core::providers::{PositionFacts, ProviderConfig};
 use leaver_core::safeguard::SourceMode;
 use leaver_core::signature::Scheme;
 
@@ -59,6 +59,7 @@ pub struct ApiSettings {
 pub(super) fn build(
     raw: &Raw,
     protected: &BTreeSet<WorkEmail>,
+    position: &PositionFacts,
     secrets: &SecretReader<'_>,
     provenance: &Provenance,
 ) -> Result<Vec<Source>, SettingsError> {
@@ -66,6 +67,7 @@ pub(super) fn build(
         policy: &raw.policy,
         mode: raw.safeguard.mode,
         protected,
+        position,
         secrets,
         provenance,
     };

@@ -39,6 +39,9 @@ pub(super) struct RawFields {
     termination_date: Option<Vec<String>>,
     hire_date: Option<Vec<String>>,
     work_email: Option<Vec<String>>,
+    job_title: Option<Vec<String>>,
+    department: Option<Vec<String>>,
+    manager: Option<Vec<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,6 +96,9 @@ impl RawFields {
             (&self.termination_date, &mut names.termination_date),
             (&self.hire_date, &mut names.hire_date),
             (&self.work_email, &mut names.work_email),
+            (&self.job_title, &mut names.job_title),
+            (&self.department, &mut names.department),
+            (&self.manager, &mut names.manager),
         ];
         for (given, list) in lists {
             if let Some(given) = given {

@@ -16,6 +16,7 @@ use leaver_core::signature::{Layout, Scheme};
 
 mod documentation;
 mod enum_words;
+mod events;
 mod keys;
 mod layers;
 mod mistakes;

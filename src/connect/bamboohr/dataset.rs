@@ -70,6 +70,7 @@ impl Reader {
                 as_of: page.as_of,
                 tenant: &self.api.tenant.clone(),
                 timezone: self.api.timezone,
+                position: &self.api.position.clone(),
             };
             let count = page.rows.len();
             rows += count;
@@ -128,7 +129,7 @@ impl Reader {
             }
             number += 1;
         }
-        DatasetFields::among(&found).map_err(|missing| {
+        DatasetFields::among(&found, &self.api.position).map_err(|missing| {
             WayFailure::Refused(format!("the dataset lists no field for `{missing}`"))
         })
     }

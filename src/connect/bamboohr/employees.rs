@@ -7,8 +7,8 @@ use crate::connect::ReadError;
 use crate::connect::http::Scope;
 use leaver_core::domain::EmployeeId;
 use leaver_core::providers::{
-    BAMBOOHR_FIELDS, ChangedAction, ChangedSince, EmployeeRead, EntryError, bamboohr_changed,
-    bamboohr_employee,
+    ChangedAction, ChangedSince, EmployeeRead, EntryError, bamboohr_changed, bamboohr_employee,
+    bamboohr_requested_fields,
 };
 
 /// Returns the beginning of BambooHR's change history. Everybody has changed since then.
@@ -89,7 +89,7 @@ impl BambooHrApi {
             return Err(ReadError::InvalidId);
         }
         let began = self.now();
-        let fields = BAMBOOHR_FIELDS.join(",");
+        let fields = bamboohr_requested_fields(&self.position).join(",");
         let query = [("fields", fields.as_str()), ("onlyCurrent", "false")];
         let response = self
             .get("employees/{id}", &["employees", digits], &query, scope)
@@ -99,11 +99,18 @@ impl BambooHrApi {
             Err(ReadError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        bamboohr_employee(&body, id, began, &self.tenant, self.timezone)?
-            .map(Some)
-            .map_err(|problem| match problem {
-                EntryError::NullRecord => ReadError::NullRecord { check: CREDENTIALS },
-                problem => ReadError::UnreadableRecord { problem },
-            })
+        bamboohr_employee(
+            &body,
+            id,
+            began,
+            &self.position,
+            &self.tenant,
+            self.timezone,
+        )?
+        .map(Some)
+        .map_err(|problem| match problem {
+            EntryError::NullRecord => ReadError::NullRecord { check: CREDENTIALS },
+            problem => ReadError::UnreadableRecord { problem },
+        })
     }
 }

@@ -33,6 +33,7 @@ use super::ReadError;
 use super::address::{self, BambooHrAddress};
 use super::http::{ApiRequest, BodyStream, Method, RequestFailure, Scope, Transport};
 use leaver_core::domain::Tenant;
+use leaver_core::providers::PositionFacts;
 
 /// The settings named when a request is refused.
 // A key acts as the user who made it and stops working with that user
@@ -48,6 +49,7 @@ pub struct BambooHrApi {
     key: SecretString,
     transport: Transport,
     ways: Ways,
+    position: PositionFacts,
 }
 
 impl BambooHrApi {
@@ -68,7 +70,14 @@ impl BambooHrApi {
             key: api_key,
             transport,
             ways: Ways::default(),
+            position: PositionFacts::default(),
         }
+    }
+
+    /// Sets the observed facts about the position; without it, there are none.
+    #[must_use]
+    pub fn with_position(self, position: PositionFacts) -> Self {
+        Self { position, ..self }
     }
 
     /// Returns the way of the last read of many that met an employee.

@@ -31,7 +31,8 @@ struct Report {
 impl Reader {
     /// Reads all employees, or those that changed since a time.
     pub(super) async fn read_report(&mut self, listed: &Listed) -> Result<(), WayFailure> {
-        let body = Bytes::from(bamboohr_report_request(listed.since).to_string());
+        let request = bamboohr_report_request(listed.since, &self.api.position);
+        let body = Bytes::from(request.to_string());
         let query = [("format", "json"), ("onlyCurrent", "false")];
         let as_of = self.api.now();
         let api = self.api.clone();
@@ -39,6 +40,7 @@ impl Reader {
             as_of,
             tenant: &api.tenant,
             timezone: api.timezone,
+            position: &api.position,
         };
         let sent = api
             .stream(
@@ -98,7 +100,7 @@ impl Reader {
                 if report.withheld.is_some() {
                     return Err(InvalidResponse::WrongShape("it has two lists of fields").into());
                 }
-                let withheld = bamboohr_report_withheld(&text)?;
+                let withheld = bamboohr_report_withheld(&text, context.position)?;
                 let mut rest = report.early.as_slice();
                 for length in std::mem::take(&mut report.early_lengths) {
                     let (row, after) = rest.split_at(length);

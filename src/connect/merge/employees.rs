@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::cursors::Cursors;
 use super::{LinkedAccount, MergeApi, PAGE_SIZE, truncated, truncated_if_refused};
 use crate::connect::ReadError;
-use leaver_core::providers::{EmployeePage, merge_page};
+use leaver_core::providers::{EmployeePage, merge_expanded, merge_page};
 
 /// After this many empty pages in a row that promise another, the read is taken for an endless loop.
 const MAX_EMPTY_PAGES: usize = 10;
@@ -68,10 +68,13 @@ impl EmployeePages<'_> {
                 .as_deref()
                 .map(|after| ("modified_after", after)),
         );
+        let expanded = merge_expanded(&self.api.position);
+        query.extend(expanded.map(|relations| ("expand", relations)));
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         let body = self.api.get(self.account, "employees", &query).await;
         let page = merge_page(
             &truncated_if_refused(body, cursor.is_some())?,
+            &self.api.position,
             &self.account.tenant,
             self.account.timezone,
         )?;

@@ -19,7 +19,9 @@ use super::ReadError;
 use super::address::{self, MergeAddress};
 use super::http::{ApiRequest, Method, Scope, Transport};
 use leaver_core::domain::Tenant;
-use leaver_core::providers::{Connection, ModelSync, merge_connection, merge_sync_page};
+use leaver_core::providers::{
+    Connection, ModelSync, PositionFacts, merge_connection, merge_sync_page,
+};
 
 /// The settings named when a request is refused.
 const CREDENTIALS: &str = "api.api_key and the token of the linked account (linked_accounts)";
@@ -48,6 +50,7 @@ pub struct MergeApi {
     base: Url,
     key: SecretString,
     transport: Transport,
+    position: PositionFacts,
 }
 
 impl MergeApi {
@@ -58,7 +61,14 @@ impl MergeApi {
             base: address.0,
             key: api_key,
             transport,
+            position: PositionFacts::default(),
         }
+    }
+
+    /// Sets the observed facts about the position; without it, there are none.
+    #[must_use]
+    pub fn with_position(self, position: PositionFacts) -> Self {
+        Self { position, ..self }
     }
 
     /// Returns the base URL.

@@ -85,7 +85,8 @@ impl Engine {
         let mut report = ApplyReport::default();
         let mut pages = Pages::default();
         let mut confirmed: BTreeMap<Confirmation, Vec<(i64, EmployeeKey)>> = BTreeMap::new();
-        for known in store::find(conn, &keys).await? {
+        for mut known in store::find(conn, &keys).await? {
+            self.policies.forget_position(&mut known.employee);
             let indices = by_key.get(&known.employee.key).into_iter().flatten();
             let posted: Vec<&Observation> = indices
                 .clone()

@@ -16,7 +16,7 @@ use crate::engine::failure::{Failure, run_catching};
 use crate::engine::origin::Origin;
 use crate::roster::{self, Effect, Observation, Observed};
 use leaver_core::decision::assess::assess;
-use leaver_core::domain::Employee;
+use leaver_core::domain::{Employee, PositionFact};
 
 /// Employees of one call that may fail one by one. More failures have one common cause.
 const MAX_FAILURES: usize = 10;
@@ -76,7 +76,9 @@ impl Engine {
         for observed in observed {
             let outcome = match observed.effect {
                 Effect::Changed if self.is_confirmation(&observed, now) => {
-                    confirmed.push(observed.employee);
+                    let mut employee = observed.employee;
+                    self.policies.forget_position(&mut employee);
+                    confirmed.push(employee);
                     Outcome::Unchanged
                 }
                 Effect::Changed => {
@@ -109,7 +111,9 @@ impl Engine {
     fn is_confirmation(&self, observed: &Observed, now: DateTime<Utc>) -> bool {
         let (before, after) = (&observed.previous, &observed.employee);
         let policy = self.policies.policy(&after.key.source);
+        let mut position = PositionFact::ALL.iter();
         after.has_same_values(before)
+            && !position.any(|fact| after.has_moved(before, *fact))
             && policy
                 .is_some_and(|policy| assess(policy, before, now) == assess(policy, after, now))
     }

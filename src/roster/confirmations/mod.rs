@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use leaver_core::domain::{Employee, Fact};
+use leaver_core::domain::{Employee, Fact, PositionFact};
 
 /// Number of employees whose bits one row has.
 const PAGE_SIZE: i64 = 2048;
@@ -48,6 +48,9 @@ impl Confirmation {
         self.confirm(&mut employee.termination_date);
         self.confirm(&mut employee.work_email);
         self.confirm(&mut employee.deleted);
+        for fact in PositionFact::ALL {
+            self.confirm(employee.position.get_mut(*fact));
+        }
     }
 
     fn confirm<T>(self, fact: &mut Option<Fact<T>>) {

@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use leaver_core::domain::{DateOrInstant, EmployeeId, EmploymentStatus, Tenant, WorkEmail};
+use leaver_core::domain::{
+    DateOrInstant, EmployeeId, EmploymentStatus, Position, Tenant, WorkEmail,
+};
 
 mod same_second;
 mod unreadable;
@@ -338,8 +340,11 @@ prop_compose! {
         hire_date in posted(vec![day("2020-01-01"), day("2026-04-01")]),
         termination_date in posted(vec![DateOrInstant::Day(day("2026-03-31")), DateOrInstant::Instant(at(90))]),
         work_email in posted(vec![email("a@example.com"), email("b@example.com")]),
+        job_title in posted(vec![title(1), title(2)]),
     ) -> Observation {
-        let facts = Facts { status, status_changed, employment_status, hire_date, termination_date, work_email };
+        let job_title = PostedText { value: job_title, as_of: None };
+        let position = Position { job_title, ..Position::default() };
+        let facts = Facts { status, status_changed, employment_status, hire_date, termination_date, work_email, position };
         let change = EmployeeChange {
             kind,
             notification_only,
@@ -349,6 +354,11 @@ prop_compose! {
         };
         Observation::new(observed(0).source, change, None, at(minute + heard), None)
     }
+}
+
+/// A hashed title.
+fn title(n: u8) -> HashedText {
+    HashedText::from_stored(&format!("00000000:{n:032x}")).unwrap()
 }
 
 fn permutations(of: &[Observation]) -> Vec<Vec<Observation>> {

@@ -48,7 +48,7 @@ async fn columns_with(session: &mut Session, text: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_statements_of_the_page_erase_a_person() {
     let (erased, other) = ("dana.ruiz@example.com", "omar.lind@example.com");
-    let mut app = TestApp::new().await;
+    let mut app = TestApp::builder().wanting("*").build().await;
     app.add_users(&[erased, other]).await;
     let reports = [
         working("4711", erased, "2026-11-20T09:00:00Z"),
@@ -67,6 +67,7 @@ async fn the_statements_of_the_page_erase_a_person() {
     for column in [
         "leaver.employees.facts",
         "leaver.observations.facts",
+        "leaver.outbox.details",
         "leaver.deliveries.body",
     ] {
         let is_there = before.iter().any(|name| name == column);

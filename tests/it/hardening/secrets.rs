@@ -11,7 +11,7 @@ use crate::support::process::run;
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
 /// All secrets of the configuration, with valid values.
-const SECRETS: [(&str, &str); 7] = [
+const SECRETS: [(&str, &str); 8] = [
     ("B1", BAMBOOHR_KEY),
     ("B2", "the previous key of bamboohr"),
     ("M1", MERGE_KEY),
@@ -19,6 +19,7 @@ const SECRETS: [(&str, &str); 7] = [
     ("API_M", "api-key-of-merge"),
     ("TOKEN", "token-of-a-linked-account"),
     ("COLLECTOR", "token-of-the-collector"),
+    ("FACTS", "key-of-the-hashes-of-facts"),
 ];
 
 const DB: &[&str] = &["DATABASE_URL"];
@@ -95,14 +96,17 @@ const MATRIX: [Row; 48] = [
     (&["drift"], DB),
     (&["drift", "--fix"], DB),
     (&["backtest", "--against", "CONFIG"], DB),
-    (&["sync"], &["DATABASE_URL", "API_B", "API_M", "TOKEN"]),
+    (
+        &["sync"],
+        &["DATABASE_URL", "API_B", "API_M", "TOKEN", "FACTS"],
+    ),
     (
         &["sync", "--source", "bamboohr"],
-        &["DATABASE_URL", "API_B"],
+        &["DATABASE_URL", "API_B", "FACTS"],
     ),
     (
         &["sync", "--source", "merge"],
-        &["DATABASE_URL", "API_M", "TOKEN"],
+        &["DATABASE_URL", "API_M", "TOKEN", "FACTS"],
     ),
     (&["webhooks"], API),
     (&["webhooks", "list"], API),
@@ -115,7 +119,7 @@ const MATRIX: [Row; 48] = [
         API,
     ),
     (&["webhooks", "delete", "77"], &["DATABASE_URL", "API_B"]),
-    (&["webhooks", "gaps"], &["DATABASE_URL", "API_B"]),
+    (&["webhooks", "gaps"], &["DATABASE_URL", "API_B", "FACTS"]),
 ];
 
 /// `serve` and `check` read all secrets; `demo` makes its own. `init` reads the URL of the database before there is a
@@ -176,6 +180,10 @@ async fn company() -> Company {
         webhook_secrets = ["env:M1"]
         api = {{ base_url = "{url}", api_key = "env:API_M" }}
         linked_accounts = [{{ id = "5b0f", tenant = "acme", token = "env:TOKEN" }}]
+
+        [events]
+        facts = ["job_title"]
+        hash_key = "env:FACTS"
 
         [traces]
         endpoint = "{url}"

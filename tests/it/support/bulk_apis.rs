@@ -16,7 +16,7 @@ pub(crate) const DATASET: &str = "/api/v2/datasets/employee/data";
 pub(crate) const DATASET_FIELDS: &str = "/api/v1_2/datasets/employee/fields";
 
 /// Name in the dataset, label, and alias of each field.
-const FIELDS: [(&str, &str, &str); 8] = [
+const FIELDS: [(&str, &str, &str); 11] = [
     ("firstName", "First Name", "firstName"),
     ("employeeNumber", "Employee #", "employeeNumber"),
     ("eeid", "EEID", "id"),
@@ -29,6 +29,9 @@ const FIELDS: [(&str, &str, &str); 8] = [
     ("terminationDate", "Termination Date", "terminationDate"),
     ("hireDate", "Hire Date", "hireDate"),
     ("email", "Work Email", "workEmail"),
+    ("jobInformationJobTitle", "Job Title", "jobTitle"),
+    ("jobInformationDepartment", "Department", "department"),
+    ("supervisorId", "Supervisor ID", "supervisorId"),
 ];
 
 /// A company whose answers a test changes. An employee's member `_changed` is the time of its last change, and `_dataset`

@@ -3,8 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
-    AccountId, DateOrInstant, DeliveryId, EmployeeId, EmploymentStatus, SourceName, Status, Tenant,
-    WorkEmail,
+    AccountId, DateOrInstant, DeliveryId, EmployeeId, EmploymentStatus, HashedText, Position,
+    PositionFact, SourceName, Status, Tenant, WorkEmail,
 };
 
 /// Identifies an employee. The id is unique only within its source and tenant.
@@ -100,6 +100,8 @@ pub struct Employee {
     pub work_email: Option<Fact<WorkEmail>>,
     /// True if the record was deleted.
     pub deleted: Option<Fact<bool>>,
+    /// The position, where its facts are configured. No decision depends on it.
+    pub position: Position<Option<Fact<HashedText>>>,
     /// The facts whose latest report cannot be read.
     pub unreadable: UnreadableFacts,
     /// The time of a change whose values are not known yet.
@@ -143,6 +145,7 @@ impl Employee {
             termination_date: None,
             work_email: None,
             deleted: None,
+            position: Position::default(),
             unreadable: UnreadableFacts::default(),
             values_pending_since: None,
             read_failed: None,
@@ -199,6 +202,20 @@ impl Employee {
             && value(self.termination_date.as_ref()) == value(other.termination_date.as_ref())
             && value(self.work_email.as_ref()) == value(other.work_email.as_ref())
             && value(self.deleted.as_ref()) == value(other.deleted.as_ref())
+    }
+
+    /// Returns whether a fact about the position differs. One that was unknown, or whose hash has another key, does not.
+    #[must_use]
+    pub fn has_moved(&self, before: &Self, fact: PositionFact) -> bool {
+        let known = before.position.get(fact).as_ref();
+        let Some((known, new)) = known.zip(self.position.get(fact).as_ref()) else {
+            return false;
+        };
+        match (&known.value, &new.value) {
+            (Some(known), Some(new)) => known.has_same_key(new) && known != new,
+            (None, None) => false,
+            _ => true,
+        }
     }
 
     /// Returns when a person ended access by hand, if a later employment is known now. A status of active alone is none: the

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{EmployeeId, Tenant, WorkEmail};
+use super::{EmployeeId, HashedText, Position, Tenant, WorkEmail};
 
 /// A report of a source about one employee at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,17 @@ pub struct Facts {
     pub termination_date: Field<DateOrInstant>,
     /// The e-mail that identifies the account.
     pub work_email: Field<WorkEmail>,
+    /// The position, where its facts are configured. No decision depends on it.
+    pub position: Position<PostedText>,
+}
+
+/// A posted text of the position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PostedText {
+    /// The value.
+    pub value: Field<HashedText>,
+    /// When it was valid, if that is known and can be later than the change.
+    pub as_of: Option<DateTime<Utc>>,
 }
 
 /// A field of a change. An absent field changes nothing; an empty one states that there is no value. An unreadable one

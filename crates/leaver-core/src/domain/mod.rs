@@ -25,11 +25,14 @@ pub use email_domains::{EmailDomains, InvalidDomains};
 
 mod employee_change;
 pub use employee_change::{
-    ChangeKind, DateOrInstant, EmployeeChange, EmploymentStatus, Facts, Field, Status,
+    ChangeKind, DateOrInstant, EmployeeChange, EmploymentStatus, Facts, Field, PostedText, Status,
 };
 
 mod employee;
 pub use employee::{Blocked, Departure, Employee, EmployeeKey, Fact, ReadFailure, UnreadableFacts};
+
+mod position;
+pub use position::{HashedText, Position, PositionFact};
 
 mod moment;
 pub use moment::{is_older, is_same_moment};

@@ -8,7 +8,7 @@ use crate::decision::access_end::{access_end, day_start, start_of};
 use crate::decision::assess::{Employment, assess};
 use crate::decision::departure;
 use crate::decision::policy::Policy;
-use crate::domain::{DateOrInstant, Employee, EmploymentStatus, Fact, Status};
+use crate::domain::{DateOrInstant, Employee, EmploymentStatus, Fact, PositionFact, Status};
 
 /// An employment as it was reported last.
 #[derive(
@@ -156,6 +156,9 @@ impl Comparison<'_> {
                 reported.employment = Some(ReportedEmployment::Unknown);
                 let mut created = self.event(EventType::EmployeeCreated, json!({}));
                 created.details.extend(values(self.after, |_| true));
+                for fact in PositionFact::ALL {
+                    created.details.extend(self.text(*fact));
+                }
                 events.push(created);
             }
             return;
@@ -167,6 +170,23 @@ impl Comparison<'_> {
             updated.details.extend(new);
             events.push(updated);
         }
+        for fact in PositionFact::ALL {
+            if self.after.has_moved(self.before, *fact) {
+                let mut moved = self.event(kind_of(*fact), json!({}));
+                moved.details.extend(self.text(*fact));
+                events.push(moved);
+            }
+        }
+    }
+
+    /// Returns the text of a fact about the position if it was just observed, or null if the HR system has none.
+    fn text(&self, fact: PositionFact) -> Option<(String, Value)> {
+        let known = self.after.position.get(fact).as_ref()?;
+        let text = match &known.value {
+            Some(hashed) => Value::from(hashed.text()?),
+            None => Value::Null,
+        };
+        Some((fact.as_str().to_owned(), text))
     }
 
     /// Adds the events about the employment. Uncertain facts report nothing.
@@ -180,10 +200,7 @@ impl Comparison<'_> {
         match self.employment {
             Employment::Left { reason } if !self.is_held => {
                 if !was_left {
-                    let mut data = json!({ "reason": reason });
-                    if let Some(ended_at) = self.ended_at() {
-                        data["ended_at"] = json!(ended_at);
-                    }
+                    let data = json!({ "reason": reason, "ended_at": self.ended_at() });
                     events.push(self.event(EventType::EmployeeTerminated, data));
                 }
                 reported.employment = Some(ReportedEmployment::Left);
@@ -234,6 +251,14 @@ impl Comparison<'_> {
     fn event(&self, kind: EventType, data: Value) -> EmployeeEvent {
         let details = values(self.after, |name| name == "work_email");
         EmployeeEvent::new(kind, data, details.collect())
+    }
+}
+
+fn kind_of(fact: PositionFact) -> EventType {
+    match fact {
+        PositionFact::JobTitle => EventType::EmployeePositionChanged,
+        PositionFact::Department => EventType::EmployeeDepartmentChanged,
+        PositionFact::Manager => EventType::EmployeeManagerChanged,
     }
 }
 

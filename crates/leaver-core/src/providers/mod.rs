@@ -11,13 +11,14 @@ pub use bamboohr::{
     Webhook, WebhookConfig, bamboohr_changed, bamboohr_dataset_fields, bamboohr_dataset_totals,
     bamboohr_deletion, bamboohr_employee, bamboohr_monitor_fields, bamboohr_new_webhook,
     bamboohr_record, bamboohr_refused_fields, bamboohr_report_request, bamboohr_report_row,
-    bamboohr_report_withheld, bamboohr_webhook, bamboohr_webhook_log, bamboohr_webhooks,
+    bamboohr_report_withheld, bamboohr_requested_fields, bamboohr_webhook, bamboohr_webhook_log,
+    bamboohr_webhooks,
 };
 
 pub(crate) mod merge;
 pub use merge::{
     Connection, ConnectionStatus, EmployeePage, ModelSync, SyncPage, SyncStatus, merge_connection,
-    merge_page, merge_record, merge_sync_page,
+    merge_expanded, merge_page, merge_record, merge_sync_page,
 };
 
 #[cfg(test)]
@@ -48,6 +49,9 @@ mod json_list;
 pub use json_list::{JsonList, ListPart};
 
 mod json_repair;
+mod position;
+pub use position::PositionFacts;
+
 mod values;
 
 use std::collections::HashSet;
@@ -83,6 +87,8 @@ pub struct ProviderConfig {
     pub ignored_accounts: HashSet<String>,
     /// The zone of the source's calendar days.
     pub timezone: Tz,
+    /// The observed facts about the position.
+    pub position: PositionFacts,
 }
 
 impl ProviderConfig {

@@ -66,4 +66,7 @@ pub(super) fn drop_empty(facts: &mut Facts) {
     drop_one(&mut facts.hire_date);
     drop_one(&mut facts.termination_date);
     drop_one(&mut facts.work_email);
+    drop_one(&mut facts.position.job_title.value);
+    drop_one(&mut facts.position.department.value);
+    drop_one(&mut facts.position.manager.value);
 }

@@ -1,6 +1,11 @@
 //! Joiners, movers and leavers of both providers make exactly their events.
 
 mod employment;
+mod position;
+mod privacy;
+mod reads;
+mod table;
+mod vectors;
 
 use sqlx::Row;
 
@@ -35,6 +40,13 @@ payload = "full"
 events = ["employee.*"]
 "#;
 
+/// The observed facts about the position.
+pub(super) const FACTS: &str = r#"
+[events]
+facts = ["job_title", "department", "manager"]
+hash_key = "env:FACTS"
+"#;
+
 /// The variables of [`CONFIG`] and [`BUS`].
 pub(super) const VARIABLES: [(&str, &str); 4] = [
     ("BAMBOOHR", BAMBOOHR_KEY),
@@ -53,6 +65,8 @@ pub(super) async fn app_with(more: &str) -> TestApp {
 /// Returns the type and employee of each event so far, in the order of recording, and forgets them.
 pub(super) async fn taken(app: &mut TestApp) -> Vec<String> {
     let events = told(app).await;
+    // Each fits its schema.
+    app.events().await;
     app.sql("DELETE FROM leaver.outbox").await;
     events.into_iter().map(|(event, ..)| event).collect()
 }

@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 use super::super::json;
 use super::super::json_keep::{Keep, Kept, Name};
 use super::super::values::{drop_empty, is_empty};
-use super::super::{EntryError, InvalidEntry, InvalidResponse, responses};
+use super::super::{EntryError, InvalidEntry, InvalidResponse, PositionFacts, responses};
 use super::facts;
 use super::field_names::{FieldNames, same_name};
 use super::payload::{Event, Structure, id, time, values};
-use crate::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Tenant};
+use crate::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, PositionFact, Tenant};
 
 /// The fields that are requested, by BambooHR's aliases.
 pub const BAMBOOHR_FIELDS: [&str; 5] = [
@@ -27,6 +27,25 @@ pub const BAMBOOHR_FIELDS: [&str; 5] = [
     "hireDate",
     "workEmail",
 ];
+
+/// Returns BambooHR's alias of a fact about the position.
+// Published clients request these aliases of employees and reports (read on 27 November 2026).
+pub(super) fn position_alias(fact: PositionFact) -> &'static str {
+    match fact {
+        PositionFact::JobTitle => "jobTitle",
+        PositionFact::Department => "department",
+        PositionFact::Manager => "supervisorId",
+    }
+}
+
+/// Returns the fields to request, by BambooHR's aliases: those that the rules need, and the observed facts about the position.
+#[must_use]
+pub fn bamboohr_requested_fields(position: &PositionFacts) -> Vec<&'static str> {
+    let needed = BAMBOOHR_FIELDS.into_iter();
+    needed
+        .chain(position.parsed().map(position_alias))
+        .collect()
+}
 
 /// The member that lists what the user of the API key cannot see.
 const RESTRICTED: &str = "_restrictedFields";
@@ -73,6 +92,8 @@ pub struct EmployeeRead {
     ///
     /// If `status` is among them, no departure can be detected.
     pub restricted_fields: Vec<&'static str>,
+    /// Observed facts about the position that the user of the API key cannot see. No decision depends on them.
+    pub restricted_position: Vec<&'static str>,
 }
 
 /// The members of an entry of the list that are used.
@@ -112,6 +133,7 @@ pub fn bamboohr_employee(
     body: &[u8],
     employee_id: &EmployeeId,
     as_of: DateTime<Utc>,
+    position: &PositionFacts,
     tenant: &Tenant,
     timezone: Tz,
 ) -> Result<Result<EmployeeRead, EntryError>, InvalidResponse> {
@@ -124,6 +146,7 @@ pub fn bamboohr_employee(
         employee_id,
         &record,
         as_of,
+        position,
         tenant,
         timezone,
     ))
@@ -140,6 +163,7 @@ pub fn bamboohr_record(
     employee_id: &EmployeeId,
     record: &Map<String, Value>,
     as_of: DateTime<Utc>,
+    position: &PositionFacts,
     tenant: &Tenant,
     timezone: Tz,
 ) -> Result<EmployeeRead, EntryError> {
@@ -151,18 +175,24 @@ pub fn bamboohr_record(
         return Err(EntryError::UnreadableMember(RESTRICTED));
     }
     // BambooHR silently leaves out what the user cannot see. Names are compared as in `facts`.
-    let restricted_fields: Vec<&'static str> = BAMBOOHR_FIELDS
-        .into_iter()
-        .filter(|name| {
-            let matches = |other: &str| same_name(other, name);
-            let is_present = record.keys().any(|key| matches(key));
-            !is_present || restricted.iter().any(|other| matches(other))
-        })
+    let is_restricted = |name: &&'static str| {
+        let matches = |other: &str| same_name(other, name);
+        let is_present = record.keys().any(|key| matches(key));
+        !is_present || restricted.iter().any(|other| matches(other))
+    };
+    let restricted_fields: Vec<&'static str> =
+        BAMBOOHR_FIELDS.into_iter().filter(is_restricted).collect();
+    let restricted_position: Vec<&'static str> = position
+        .parsed()
+        .map(position_alias)
+        .filter(is_restricted)
         .collect();
+    let requested = bamboohr_requested_fields(position);
     let mut fields = values(record);
     fields.retain(|(name, _)| {
         let matches = |requested: &&str| same_name(requested, name);
-        BAMBOOHR_FIELDS.iter().any(matches) && !restricted_fields.iter().any(matches)
+        let mut restricted = restricted_fields.iter().chain(&restricted_position);
+        requested.iter().any(matches) && !restricted.any(matches)
     });
     let event = Event {
         employee_id: employee_id.clone(),
@@ -173,7 +203,8 @@ pub fn bamboohr_record(
         at: Some(as_of),
     };
     // Fields are requested by alias, so the names configured for webhooks do not apply.
-    let mut change = facts::change(event, &FieldNames::default(), tenant, timezone)?;
+    let names = FieldNames::default();
+    let mut change = facts::change(event, &names, position, tenant, timezone)?;
     if is_empty(&change.facts) {
         return Err(EntryError::NullRecord);
     }
@@ -183,6 +214,7 @@ pub fn bamboohr_record(
     Ok(EmployeeRead {
         change,
         restricted_fields,
+        restricted_position,
     })
 }
 

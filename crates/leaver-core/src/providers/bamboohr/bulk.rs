@@ -8,8 +8,10 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::super::json_keep::{Keep, kept};
-use super::super::{EntryError, InvalidResponse, json, responses};
-use super::api_responses::{BAMBOOHR_FIELDS, EmployeeRead, bamboohr_record};
+use super::super::{EntryError, InvalidResponse, PositionFacts, json, responses};
+use super::api_responses::{
+    BAMBOOHR_FIELDS, EmployeeRead, bamboohr_record, bamboohr_requested_fields, position_alias,
+};
 use super::field_names::{FieldNames, same_name};
 use super::payload::id;
 use crate::domain::{EmployeeId, Field, Tenant};
@@ -50,9 +52,11 @@ static META: Keep = Keep::Members(&[("totalPages", Keep::Scalar), ("totalItems",
 /// Names of a dataset's fields beside our aliases, by alias.
 // The guide of get-data-from-dataset-v2 has `employmentStatus`; published clients also request `eeid` and `email`
 // (read on 27 November 2026).
-const DATASET_NAMES: [(&str, &str); 2] = [
+const DATASET_NAMES: [(&str, &str); 4] = [
     ("employmentHistoryStatus", "employmentStatus"),
     ("workEmail", "email"),
+    ("jobTitle", "jobInformationJobTitle"),
+    ("department", "jobInformationDepartment"),
 ];
 /// Names of a dataset's field for the employee id, the best first. `employeeNumber` is another number.
 const DATASET_IDS: [&str; 3] = ["eeid", "employeeId", "id"];
@@ -66,6 +70,8 @@ pub struct RowContext<'c> {
     pub tenant: &'c Tenant,
     /// The time zone of its calendar days.
     pub timezone: Tz,
+    /// The observed facts about the position.
+    pub position: &'c PositionFacts,
 }
 
 /// A row that cannot be parsed.
@@ -79,8 +85,9 @@ pub struct InvalidRow {
 
 /// Returns the body that requests a report on all employees, or on those that changed at or after a time.
 #[must_use]
-pub fn bamboohr_report_request(since: Option<DateTime<Utc>>) -> Value {
-    let mut request = json!({"title": "Leaver", "fields": BAMBOOHR_FIELDS});
+pub fn bamboohr_report_request(since: Option<DateTime<Utc>>, position: &PositionFacts) -> Value {
+    let fields = bamboohr_requested_fields(position);
+    let mut request = json!({"title": "Leaver", "fields": fields});
     if let Some(since) = since {
         let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
         request["filters"] = json!({"lastChanged": {"value": since, "includeNull": "no"}});
@@ -88,11 +95,14 @@ pub fn bamboohr_report_request(since: Option<DateTime<Utc>>) -> Value {
     request
 }
 
-/// Returns which of [`BAMBOOHR_FIELDS`] a report's `fields` do not list: those that the user of the key cannot see.
+/// Returns which of the requested fields a report's `fields` do not list: those that the user of the key cannot see.
 ///
 /// # Errors
 /// Returns [`InvalidResponse`] if the text is no list.
-pub fn bamboohr_report_withheld(fields: &[u8]) -> Result<Vec<&'static str>, InvalidResponse> {
+pub fn bamboohr_report_withheld(
+    fields: &[u8],
+    position: &PositionFacts,
+) -> Result<Vec<&'static str>, InvalidResponse> {
     let fields = kept(fields, &REPORT_FIELDS).map_err(|error| responses::bad_json(&error))?;
     let Value::Array(fields) = fields else {
         return Err(InvalidResponse::WrongShape("its `fields` are no list"));
@@ -102,10 +112,10 @@ pub fn bamboohr_report_withheld(fields: &[u8]) -> Result<Vec<&'static str>, Inva
         fields.iter().any(|field| {
             let text = |name: &str| field.get(name).and_then(json::scalar_text);
             let has_id = text("id").is_some_and(|id| same_name(&id, alias));
-            has_id || text("name").is_some_and(|label| known.fact(&label) == known.fact(alias))
+            has_id || text("name").is_some_and(|label| known.is_same_fact(&label, alias))
         })
     };
-    let aliases = BAMBOOHR_FIELDS.into_iter();
+    let aliases = bamboohr_requested_fields(position).into_iter();
     Ok(aliases.filter(|alias| !is_listed(alias)).collect())
 }
 
@@ -171,11 +181,14 @@ pub fn bamboohr_dataset_fields(body: &[u8]) -> Result<DatasetFieldsPage, Invalid
 
 impl DatasetFields {
     /// Finds the needed fields by their names, else by their labels. Returns the first that is not among the fields of
-    /// the dataset instead.
+    /// the dataset instead. Facts about the position may be missing.
     ///
     /// # Errors
     /// Returns the missing field.
-    pub fn among(fields: &[(String, String)]) -> Result<Self, &'static str> {
+    pub fn among(
+        fields: &[(String, String)],
+        position: &PositionFacts,
+    ) -> Result<Self, &'static str> {
         let known = FieldNames::default();
         let field_of = |wanted: &str| {
             let mut fields = fields.iter();
@@ -185,16 +198,23 @@ impl DatasetFields {
             .iter()
             .find_map(|name| field_of(name))
             .ok_or("the employee id")?;
-        let mut names = vec![];
-        for alias in BAMBOOHR_FIELDS {
+        let find = |alias: &'static str| {
             let other = DATASET_NAMES.iter().find(|(of, _)| *of == alias);
             let mut labelled = fields.iter();
             let (name, _) = field_of(alias)
                 .or_else(|| field_of(other?.1))
-                .or_else(|| labelled.find(|(_, label)| known.fact(label) == known.fact(alias)))
-                .ok_or(alias)?;
-            names.push((alias, name.clone()));
+                .or_else(|| labelled.find(|(_, label)| known.is_same_fact(label, alias)))?;
+            Some((alias, name.clone()))
+        };
+        let mut names = vec![];
+        for alias in BAMBOOHR_FIELDS {
+            names.push(find(alias).ok_or(alias)?);
         }
+        names.extend(
+            position
+                .parsed()
+                .filter_map(|fact| find(position_alias(fact))),
+        );
         Ok(Self {
             id: id.clone(),
             names,
@@ -297,6 +317,7 @@ fn read(
         &employee_id,
         record,
         context.as_of,
+        context.position,
         context.tenant,
         context.timezone,
     );

@@ -2,16 +2,21 @@
 
 use chrono_tz::Tz;
 
+use super::super::position::is_id;
 use super::super::values::{unknown_status, work_email};
-use super::super::{EntryError, dates, json};
+use super::super::{EntryError, PositionFacts, dates, json};
 use super::field_names::{FieldNames, is_among, is_other_field, list_names, same_name};
 use super::payload::{Event, NOT_A_SCALAR, Structure};
-use crate::domain::{ChangeKind, EmployeeChange, EmploymentStatus, Facts, Field, Status, Tenant};
+use crate::domain::{
+    ChangeKind, EmployeeChange, EmploymentStatus, Facts, Field, Position, PositionFact, PostedText,
+    Status, Tenant,
+};
 
 /// Converts one event.
 pub(super) fn change(
     event: Event,
     names: &FieldNames,
+    position: &PositionFacts,
     tenant: &Tenant,
     timezone: Tz,
 ) -> Result<EmployeeChange, EntryError> {
@@ -24,8 +29,8 @@ pub(super) fn change(
             }
         }
     }
-    let notification_only = is_notification_only(&event, names);
-    if !notification_only && is_unmapped(&event, names) {
+    let notification_only = is_notification_only(&event, names, position);
+    if !notification_only && is_unmapped(&event, names, position) {
         let posted = event.fields.iter().map(|(name, _)| name.as_str());
         return Err(EntryError::FieldsNotMapped(list_names(posted)));
     }
@@ -33,7 +38,10 @@ pub(super) fn change(
         tenant: tenant.clone(),
         kind: event.kind,
         as_of: event.at,
-        facts: facts(&event, names, timezone),
+        facts: Facts {
+            position: posted_position(&event, names, position, tenant),
+            ..facts(&event, names, timezone)
+        },
         notification_only,
         linked_account: None,
         employee_id: event.employee_id,
@@ -44,7 +52,7 @@ pub(super) fn change(
 ///
 /// This is so if the event has no value that the rules need, and one of these holds: the employee is new, the rules
 /// need a changed field, or the event does not identify the changed fields.
-fn is_notification_only(event: &Event, names: &FieldNames) -> bool {
+fn is_notification_only(event: &Event, names: &FieldNames, position: &PositionFacts) -> bool {
     let is_value = |value: &Option<String>| value.as_deref() != Some(NOT_A_SCALAR);
     let mut posted = event.fields.iter();
     let has_value = posted.any(|(name, value)| names.contains(name) && is_value(value));
@@ -53,6 +61,7 @@ fn is_notification_only(event: &Event, names: &FieldNames) -> bool {
         // A deleted employee cannot be read.
         ChangeKind::Deleted => false,
         ChangeKind::Created => !has_value,
+        ChangeKind::Updated if has_unposted_position(event, names, position) => true,
         ChangeKind::Updated if has_value => false,
         ChangeKind::Updated => {
             let unspecified = event.structure == Structure::EventBased && changed.len() == 0;
@@ -61,13 +70,58 @@ fn is_notification_only(event: &Event, names: &FieldNames) -> bool {
     }
 }
 
+/// Returns whether a fact about the position changed, its value is not posted, and it can be read.
+fn has_unposted_position(event: &Event, names: &FieldNames, position: &PositionFacts) -> bool {
+    let changed = event.changed_fields.iter();
+    let mut changed = changed.filter_map(|name| names.position_fact(name));
+    changed.any(|fact| {
+        position.reads(fact)
+            && matches!(
+                position_text(event, names, fact),
+                Field::Absent | Field::Unreadable
+            )
+    })
+}
+
+/// Parses the posted text of a fact about the position.
+fn position_text(event: &Event, names: &FieldNames, fact: PositionFact) -> Field<String> {
+    PostedFields(&event.fields).parse(names.position(fact), |text| {
+        // A supervisor can be posted as a name, which is no id.
+        let is_value = !json::is_unreadable(text) && (fact != PositionFact::Manager || is_id(text));
+        is_value.then(|| text.to_owned())
+    })
+}
+
+fn posted_position(
+    event: &Event,
+    names: &FieldNames,
+    position: &PositionFacts,
+    tenant: &Tenant,
+) -> Position<PostedText> {
+    let mut posted = Position::<PostedText>::default();
+    if event.kind != ChangeKind::Deleted {
+        for fact in position.parsed() {
+            let text = position_text(event, names, fact);
+            posted.get_mut(fact).value = position.hashed(fact, tenant, &event.employee_id, text);
+        }
+    }
+    posted
+}
+
 /// Returns whether the entry posts none of the needed names, and one that can stand for a needed field. Its changes
 /// would then be lost without a sign.
-fn is_unmapped(event: &Event, names: &FieldNames) -> bool {
+fn is_unmapped(event: &Event, names: &FieldNames, position: &PositionFacts) -> bool {
+    let is_position = |name: &str| {
+        let fact = names.position_fact(name);
+        fact.is_some_and(|fact| position.parses(fact))
+    };
     event.structure == Structure::FieldBased
         && event.kind != ChangeKind::Deleted
         && event.fields.iter().all(|(name, _)| !names.contains(name))
-        && event.fields.iter().any(|(name, _)| !is_other_field(name))
+        && event
+            .fields
+            .iter()
+            .any(|(name, _)| !is_other_field(name) && !is_position(name))
 }
 
 /// Returns whether the name of a changed field can stand for any field: it is an id, or cannot be read.
@@ -96,6 +150,7 @@ fn facts(event: &Event, names: &FieldNames, timezone: Tz) -> Facts {
             dates::date_or_instant(text, timezone)
         }),
         work_email: posted.parse(&names.work_email, work_email),
+        position: Position::default(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The names under which a webhook posts fields.
 
+use crate::domain::PositionFact;
+
 /// Names that a message lists.
 const MAX_LISTED: usize = 10;
 /// Characters of a name that a message shows.
@@ -21,6 +23,12 @@ pub struct FieldNames {
     pub hire_date: Vec<String>,
     /// The work e-mail address.
     pub work_email: Vec<String>,
+    /// The job title.
+    pub job_title: Vec<String>,
+    /// The department.
+    pub department: Vec<String>,
+    /// The id of the supervisor.
+    pub manager: Vec<String>,
 }
 
 impl Default for FieldNames {
@@ -40,6 +48,19 @@ impl Default for FieldNames {
             termination_date: list(&["terminationDate", "Termination Date"]),
             hire_date: list(&["hireDate", "Hire Date"]),
             work_email: list(&["workEmail", "Work Email"]),
+            job_title: list(&[
+                "jobTitle",
+                "Job Title",
+                "Job Information - Job Title",
+                "Job Information: Job Title",
+            ]),
+            department: list(&[
+                "department",
+                "Department",
+                "Job Information - Department",
+                "Job Information: Department",
+            ]),
+            manager: list(&["supervisorId", "Supervisor ID", "supervisor", "Supervisor"]),
         }
     }
 }
@@ -65,6 +86,32 @@ impl FieldNames {
         self.lists()
             .into_iter()
             .find_map(|(fact, names)| is_among(name, names).then_some(fact))
+    }
+
+    /// Returns whether two names are those of one fact.
+    pub(super) fn is_same_fact(&self, one: &str, other: &str) -> bool {
+        match self.fact(other) {
+            Some(fact) => self.fact(one) == Some(fact),
+            None => {
+                let fact = self.position_fact(other);
+                fact.is_some() && self.position_fact(one) == fact
+            }
+        }
+    }
+
+    /// Returns the names of a fact about the position.
+    pub(super) fn position(&self, fact: PositionFact) -> &[String] {
+        match fact {
+            PositionFact::JobTitle => &self.job_title,
+            PositionFact::Department => &self.department,
+            PositionFact::Manager => &self.manager,
+        }
+    }
+
+    /// Returns the fact about the position that is posted under this name.
+    pub(super) fn position_fact(&self, name: &str) -> Option<PositionFact> {
+        let mut facts = PositionFact::ALL.iter().copied();
+        facts.find(|fact| is_among(name, self.position(*fact)))
     }
 
     fn lists(&self) -> [(&'static str, &[String]); 5] {
@@ -96,7 +143,7 @@ pub(super) fn same_name(one: &str, other: &str) -> bool {
 /// Aliases of standard fields that the rules do not need. Their labels are the same words with spaces.
 ///
 /// Source: <https://documentation.bamboohr.com/docs/list-of-field-names>, read on 22 November 2026.
-const OTHER_FIELDS: [&str; 24] = [
+const OTHER_FIELDS: [&str; 26] = [
     "firstName",
     "middleName",
     "lastName",
@@ -107,6 +154,8 @@ const OTHER_FIELDS: [&str; 24] = [
     "division",
     "location",
     "supervisor",
+    "supervisorId",
+    "supervisorEId",
     "homePhone",
     "mobilePhone",
     "workPhone",

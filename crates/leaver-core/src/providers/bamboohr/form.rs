@@ -39,7 +39,9 @@ pub(super) fn open(
         let event = form.event()?;
         let ignored = event.as_ref().err().copied().or(tenant.err());
         if let (Ok(event), Ok(tenant)) = (event, tenant) {
-            match event.and_then(|e| facts::change(e, &config.fields, tenant, config.timezone)) {
+            match event.and_then(|e| {
+                facts::change(e, &config.fields, &config.position, tenant, config.timezone)
+            }) {
                 Ok(change) => found.add(&(0..body.len()), change),
                 Err(cause) => found.add_bad(InvalidEntry { position: 0, cause }),
             }
@@ -73,7 +75,9 @@ fn collect(
             let start = entry.start;
             starts.push(start);
             let event = entry.field_based();
-            match event.and_then(|e| facts::change(e, &config.fields, tenant, config.timezone)) {
+            match event.and_then(|e| {
+                facts::change(e, &config.fields, &config.position, tenant, config.timezone)
+            }) {
                 Ok(change) => {
                     has_change = true;
                     found.add_indexed(change.as_of.is_some());
@@ -114,8 +118,9 @@ fn entries_at(entries: &Entries, positions: Range<usize>) -> Vec<EmployeeChange>
         next = employee.end;
         for entry in self::entries(entries.body(), index, employee) {
             let event = entry.field_based();
-            let change =
-                event.and_then(|e| facts::change(e, &config.fields, tenant, config.timezone));
+            let change = event.and_then(|e| {
+                facts::change(e, &config.fields, &config.position, tenant, config.timezone)
+            });
             changes.extend(change);
         }
     }

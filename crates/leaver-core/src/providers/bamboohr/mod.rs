@@ -13,7 +13,7 @@ mod webhooks;
 
 pub use api_responses::{
     BAMBOOHR_FIELDS, ChangedAction, ChangedEmployee, ChangedSince, EmployeeRead, bamboohr_changed,
-    bamboohr_deletion, bamboohr_employee, bamboohr_record,
+    bamboohr_deletion, bamboohr_employee, bamboohr_record, bamboohr_requested_fields,
 };
 pub use bulk::{
     BAMBOOHR_DATASET_LIST, BAMBOOHR_REPORT_LIST, DatasetFields, DatasetFieldsPage, DatasetTotals,
@@ -73,8 +73,15 @@ pub(super) fn open(config: &ProviderConfig, body: Bytes, max: usize) -> Result<O
     let (mut found, mut position) = (Collector::new(max), 0);
     let ignored = payload::read(&body, |place, event| {
         let Ok(tenant) = tenant else { return };
-        let change =
-            event.and_then(|event| facts::change(event, &config.fields, tenant, config.timezone));
+        let change = event.and_then(|event| {
+            facts::change(
+                event,
+                &config.fields,
+                &config.position,
+                tenant,
+                config.timezone,
+            )
+        });
         match change {
             Ok(change) => found.add(&place, change),
             Err(cause) => found.add_bad(InvalidEntry { position, cause }),
@@ -95,7 +102,14 @@ fn entries_at(entries: &Entries, positions: Range<usize>) -> Vec<EmployeeChange>
     positions
         .filter_map(|position| {
             let event = payload::entry(entries.text(index.place(position)), index.id(position));
-            facts::change(event.ok()?, &config.fields, tenant, config.timezone).ok()
+            facts::change(
+                event.ok()?,
+                &config.fields,
+                &config.position,
+                tenant,
+                config.timezone,
+            )
+            .ok()
         })
         .collect()
 }

@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use super::super::json_keep::Keep;
 use super::super::values::{is_empty, printable};
-use super::super::{EntryError, InvalidEntry, InvalidResponse, dates, json, responses};
+use super::super::{
+    EntryError, InvalidEntry, InvalidResponse, PositionFacts, dates, json, responses,
+};
 use super::payload;
 use crate::domain::{ChangeKind, EmployeeChange, Tenant};
 
@@ -16,6 +18,12 @@ use crate::domain::{ChangeKind, EmployeeChange, Tenant};
 static EMPLOYEES: Keep = Keep::Members(&[
     ("next", Keep::Scalar),
     ("results", Keep::All(&payload::RECORD)),
+]);
+
+/// The same with the position.
+static POSITIONED_EMPLOYEES: Keep = Keep::Members(&[
+    ("next", Keep::Scalar),
+    ("results", Keep::All(&payload::POSITIONED_RECORD)),
 ]);
 
 /// The members of a page of sync states that are used.
@@ -53,19 +61,27 @@ pub struct EmployeePage {
 /// Returns [`InvalidResponse`] if the response is not such a page. Invalid records are in `bad_entries` instead.
 pub fn merge_page(
     body: &[u8],
+    position: &PositionFacts,
     tenant: &Tenant,
     timezone: Tz,
 ) -> Result<EmployeePage, InvalidResponse> {
-    let (results, next) = page(body, &EMPLOYEES)?;
+    let needed = match position.parsed().next() {
+        Some(_) => &POSITIONED_EMPLOYEES,
+        None => &EMPLOYEES,
+    };
+    let (results, next) = page(body, needed)?;
     let mut page = EmployeePage {
         changes: Vec::with_capacity(results.len()),
         bad_entries: vec![],
         next,
     };
-    for (position, record) in results.iter().enumerate() {
-        match merge_record(record, tenant, timezone) {
+    for (index, record) in results.iter().enumerate() {
+        match merge_record(record, position, tenant, timezone) {
             Ok(change) => page.changes.push(change),
-            Err(cause) => page.bad_entries.push(InvalidEntry { position, cause }),
+            Err(cause) => page.bad_entries.push(InvalidEntry {
+                position: index,
+                cause,
+            }),
         }
     }
     Ok(page)
@@ -78,10 +94,12 @@ pub fn merge_page(
 /// in Merge, or whose scopes were removed, look like that.
 pub fn merge_record(
     record: &Value,
+    position: &PositionFacts,
     tenant: &Tenant,
     timezone: Tz,
 ) -> Result<EmployeeChange, EntryError> {
-    let change = payload::record_change(record, ChangeKind::Updated, tenant, timezone)?;
+    let kind = ChangeKind::Updated;
+    let change = payload::record_change(record, kind, position, tenant, timezone)?;
     if change.kind != ChangeKind::Deleted && is_empty(&change.facts) {
         return Err(EntryError::NullRecord);
     }

@@ -3,6 +3,7 @@
 mod api_responses;
 mod departure;
 mod payload;
+mod position;
 pub(crate) mod scheme;
 
 pub use api_responses::{
@@ -10,8 +11,9 @@ pub use api_responses::{
     merge_page, merge_record, merge_sync_page,
 };
 pub(in crate::providers) use departure::departure;
+pub use position::merge_expanded;
 
-use super::{ParseError, Parsed, ProviderConfig, json};
+use super::{ParseError, Parsed, PositionFacts, ProviderConfig, json};
 use crate::domain::Capabilities;
 
 /// The capabilities of Merge.
@@ -37,19 +39,19 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
 
 /// Parses a body that is not blank. Merge sends JSON only.
 pub(super) fn parse(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseError> {
-    let event = payload::parse(body)?;
+    let event = payload::parse(body, &config.position)?;
     Ok(payload::changes(&event, config))
 }
 
 /// Returns the linked account that an authentic body names.
 pub(super) fn linked_account(body: &[u8]) -> Option<String> {
-    let event = payload::parse(json::without_byte_order_mark(body)).ok()?;
+    let event = payload::parse(json::without_byte_order_mark(body), &PositionFacts::NONE).ok()?;
     event.linked_account
 }
 
 /// Returns whether an authentic body states its own time. A body that names no employee has no need of one.
 pub(super) fn has_event_times(body: &[u8]) -> bool {
-    let event = payload::parse(json::without_byte_order_mark(body));
+    let event = payload::parse(json::without_byte_order_mark(body), &PositionFacts::NONE);
     event.is_ok_and(|event| event.has_event_time())
 }
 

@@ -11,8 +11,10 @@ use serde_json::{Map, Value};
 use super::super::json_keep::Keep;
 use super::super::values::{drop_empty, employee_id, unknown_status, work_email};
 use super::super::{
-    Changes, EntryError, Ignored, InvalidEntry, ParseError, Parsed, ProviderConfig, dates, json,
+    Changes, EntryError, Ignored, InvalidEntry, ParseError, Parsed, PositionFacts, ProviderConfig,
+    dates, json,
 };
+use super::position;
 use crate::domain::{ChangeKind, EmployeeChange, Facts, Field, Status, Tenant};
 
 /// A parsed envelope.
@@ -46,8 +48,15 @@ impl Event {
 }
 
 /// Parses a body that is not blank.
-pub(in crate::providers) fn parse(body: &[u8]) -> Result<Event, ParseError> {
-    let mut envelope = json::object(body, &ENVELOPE)?;
+pub(in crate::providers) fn parse(
+    body: &[u8],
+    position: &PositionFacts,
+) -> Result<Event, ParseError> {
+    let needed = match position.parsed().next() {
+        Some(_) => &POSITIONED_ENVELOPE,
+        None => &ENVELOPE,
+    };
+    let mut envelope = json::object(body, needed)?;
     let subject = match json::member(&envelope, "hook")? {
         // The dashboard's test sends an object without `hook`.
         None | Some(Value::Null) => Err(Ignored::Ping),
@@ -116,7 +125,7 @@ pub(in crate::providers) fn changes(event: &Event, config: &ProviderConfig) -> P
         Err(ignored) => return Parsed::Ignored(ignored),
     };
     let mut changes = Changes::default();
-    match change(employee, tenant, config.timezone) {
+    match change(employee, &config.position, tenant, config.timezone) {
         Ok(mut change) => {
             change.linked_account.clone_from(&event.linked_account);
             changes.changes.push(change);
@@ -131,10 +140,11 @@ pub(in crate::providers) fn changes(event: &Event, config: &ProviderConfig) -> P
 /// Converts the record of an event.
 pub(in crate::providers) fn change(
     employee: &Employee,
+    position: &PositionFacts,
     tenant: &Tenant,
     timezone: Tz,
 ) -> Result<EmployeeChange, EntryError> {
-    record_change(&employee.data, employee.kind, tenant, timezone)
+    record_change(&employee.data, employee.kind, position, tenant, timezone)
 }
 
 /// The members of a record that are used.
@@ -161,20 +171,36 @@ pub(in crate::providers) const RECORD: Keep = Keep::Members(&[
     (NEEDED[7], Keep::Scalar),
 ]);
 
-/// The members of an envelope that are used.
-static ENVELOPE: Keep = Keep::Members(&[
-    ("hook", Keep::Members(&[("event", Keep::Scalar)])),
-    (
-        "linked_account",
-        Keep::Members(&[("id", Keep::Scalar), ("account_type", Keep::Scalar)]),
-    ),
-    ("data", RECORD),
+/// The same with the position, where its facts are observed.
+pub(in crate::providers) const POSITIONED_RECORD: Keep = Keep::Members(&[
+    (NEEDED[0], Keep::Scalar),
+    (NEEDED[1], Keep::Scalar),
+    (NEEDED[2], Keep::Scalar),
+    (NEEDED[3], Keep::Scalar),
+    (NEEDED[4], Keep::Scalar),
+    (NEEDED[5], Keep::Scalar),
+    (NEEDED[6], Keep::Scalar),
+    (NEEDED[7], Keep::Scalar),
+    ("manager", position::RELATION),
+    ("employments", position::EMPLOYMENTS),
+    ("groups", position::GROUPS),
 ]);
+
+/// The members of an envelope that are used.
+const HOOK: (&str, Keep) = ("hook", Keep::Members(&[("event", Keep::Scalar)]));
+const LINKED_ACCOUNT: (&str, Keep) = (
+    "linked_account",
+    Keep::Members(&[("id", Keep::Scalar), ("account_type", Keep::Scalar)]),
+);
+static ENVELOPE: Keep = Keep::Members(&[HOOK, LINKED_ACCOUNT, ("data", RECORD)]);
+static POSITIONED_ENVELOPE: Keep =
+    Keep::Members(&[HOOK, LINKED_ACCOUNT, ("data", POSITIONED_RECORD)]);
 
 /// Converts a record of a webhook or of an API page. Both have the same shape.
 pub(in crate::providers) fn record_change(
     record: &Value,
     kind: ChangeKind,
+    position: &PositionFacts,
     tenant: &Tenant,
     timezone: Tz,
 ) -> Result<EmployeeChange, EntryError> {
@@ -183,10 +209,10 @@ pub(in crate::providers) fn record_change(
         json::member(record, name)?;
     }
     let id = record.get("id").and_then(Value::as_str);
+    let employee_id = employee_id(id.unwrap_or_default())?;
     let was_deleted = record.get("remote_was_deleted") == Some(&Value::Bool(true));
     Ok(EmployeeChange {
         tenant: tenant.clone(),
-        employee_id: employee_id(id.unwrap_or_default())?,
         kind: if was_deleted {
             ChangeKind::Deleted
         } else {
@@ -195,20 +221,25 @@ pub(in crate::providers) fn record_change(
         as_of: member(record, "modified_at", dates::instant)
             .value()
             .copied(),
-        facts: facts(record, timezone),
+        facts: {
+            let posted = position::posted(record, position, tenant, &employee_id);
+            let facts = Facts {
+                position: posted,
+                ..facts(record, timezone)
+            };
+            without_gaps_of_shell(facts)
+        },
         notification_only: false,
         linked_account: None,
+        employee_id,
     })
 }
 
 /// Parses the facts of a record. Those of a deleted record are kept, since they are the last known ones.
 fn facts(record: &Map<String, Value>, timezone: Tz) -> Facts {
     let status = member(record, "employment_status", |text| Some(status(text)));
-    // Merge sends whole records, so a null or missing member is an empty fact. A record without a status is a
-    // shell, whose members are null although the employee has values:
-    // https://docs-new.merge.dev/merge-unified/hris/data-management/ignore-model/ignore-create
-    let is_shell = status.value().is_none();
-    let mut facts = Facts {
+    // Merge sends whole records, so a null or missing member is an empty fact.
+    Facts {
         status,
         hire_date: hire_date(record, timezone),
         termination_date: member(record, "termination_date", |text| {
@@ -217,8 +248,13 @@ fn facts(record: &Map<String, Value>, timezone: Tz) -> Facts {
         // `personal_email` is never used: it does not identify an account.
         work_email: member(record, "work_email", work_email),
         ..Facts::default()
-    };
-    if is_shell {
+    }
+}
+
+/// Drops what a shell leaves empty: a record without a status has members that are null although the employee has values.
+// https://docs-new.merge.dev/merge-unified/hris/data-management/ignore-model/ignore-create
+fn without_gaps_of_shell(mut facts: Facts) -> Facts {
+    if facts.status.value().is_none() {
         if facts.status == Field::Empty {
             facts.status = Field::Absent;
         }

@@ -44,12 +44,13 @@ fn all_ways(text: &str, timezone: Tz) -> Vec<Facts> {
         format!("{{{fields}}}").as_bytes(),
         &id,
         chrono::DateTime::UNIX_EPOCH,
+        &PositionFacts::NONE,
         &tenant,
         timezone,
     );
     found.push(read.unwrap().unwrap().change.facts);
     let page = format!(r#"{{"results": [{record}]}}"#);
-    let mut page = merge_page(page.as_bytes(), &tenant, timezone).unwrap();
+    let mut page = merge_page(page.as_bytes(), &PositionFacts::NONE, &tenant, timezone).unwrap();
     found.push(page.changes.remove(0).facts);
     found
 }

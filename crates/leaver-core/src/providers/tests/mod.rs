@@ -15,6 +15,7 @@ pub(super) fn provider_config(provider: Provider) -> ProviderConfig {
         tenancy: Tenancy::One(Tenant::new("acme")),
         ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
+        position: PositionFacts::NONE,
     }
 }
 

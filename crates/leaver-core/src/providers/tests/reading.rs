@@ -86,17 +86,29 @@ fn byte_order_mark_of_an_api_response_is_skipped() {
     assert_eq!(changed.employees.len(), 1);
     let body = marked(r#"{"id": "7", "status": "Inactive"}"#);
     assert!(
-        bamboohr_employee(&body, &id, as_of, &tenant, chrono_tz::Tz::UTC)
-            .unwrap()
-            .is_ok()
+        bamboohr_employee(
+            &body,
+            &id,
+            as_of,
+            &PositionFacts::NONE,
+            &tenant,
+            chrono_tz::Tz::UTC
+        )
+        .unwrap()
+        .is_ok()
     );
     assert_eq!(bamboohr_webhook_log(&marked("[]")), Ok(vec![]));
     let page = r#"{"results": [{"id": "7", "employment_status": "INACTIVE"}]}"#;
     assert_eq!(
-        merge_page(&marked(page), &tenant, chrono_tz::Tz::UTC)
-            .unwrap()
-            .changes
-            .len(),
+        merge_page(
+            &marked(page),
+            &PositionFacts::NONE,
+            &tenant,
+            chrono_tz::Tz::UTC
+        )
+        .unwrap()
+        .changes
+        .len(),
         1
     );
     let connection = merge_connection(&marked(r#"{"status": "COMPLETE"}"#)).unwrap();
@@ -190,6 +202,7 @@ fn unreadable_needed_member_spoils_its_entry_only() {
             );
             let page = merge_page(
                 &replaced(&page, unreadable),
+                &PositionFacts::NONE,
                 &Tenant::new("acme"),
                 chrono_tz::Tz::UTC,
             )
@@ -295,7 +308,16 @@ fn unreadable_part_of_a_form_spoils_its_entry_only() {
 fn unreadable_field_of_an_api_record_spoils_it() {
     let (id, tenant) = (crate::domain::EmployeeId::new("7"), Tenant::new("acme"));
     let as_of = chrono::DateTime::UNIX_EPOCH;
-    let employee = |body: &[u8]| bamboohr_employee(body, &id, as_of, &tenant, chrono_tz::Tz::UTC);
+    let employee = |body: &[u8]| {
+        bamboohr_employee(
+            body,
+            &id,
+            as_of,
+            &PositionFacts::NONE,
+            &tenant,
+            chrono_tz::Tz::UTC,
+        )
+    };
     for unreadable in UNREADABLE {
         let body = replaced(
             r#"{"id": "7", "status": ?, "workEmail": "a@acme.example"}"#,
@@ -317,7 +339,7 @@ fn unreadable_field_of_an_api_record_spoils_it() {
         let changed = bamboohr_changed(&body).unwrap();
         assert_eq!((changed.employees.len(), changed.bad_entries.len()), (1, 1));
         let body = replaced(r#"{"results": [], "next": ?}"#, unreadable);
-        assert!(merge_page(&body, &tenant, chrono_tz::Tz::UTC).is_err());
+        assert!(merge_page(&body, &PositionFacts::NONE, &tenant, chrono_tz::Tz::UTC).is_err());
     }
 }
 

@@ -216,7 +216,12 @@ fn a_page_with_thousands_of_records_is_refused() {
     let page = |count: usize| {
         let record = json!({"id": "1", "employment_status": "ACTIVE"});
         let body = json!({"results": vec![record; count], "next": null}).to_string();
-        merge_page(body.as_bytes(), &tenant, chrono_tz::Tz::UTC)
+        merge_page(
+            body.as_bytes(),
+            &PositionFacts::NONE,
+            &tenant,
+            chrono_tz::Tz::UTC,
+        )
     };
     assert_eq!(page(100).unwrap().changes.len(), 100);
     assert!(matches!(page(3_000), Err(InvalidResponse::WrongShape(_))));

@@ -33,6 +33,7 @@ fn new_provider_is_reached_by_every_dispatch() {
         tenancy: Tenancy::One(Tenant::new("acme")),
         ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
+        position: crate::providers::PositionFacts::NONE,
     };
     let Parsed::Changes(parsed) = normalize(&config, delivery.body()).unwrap() else {
         panic!("the body has a change");

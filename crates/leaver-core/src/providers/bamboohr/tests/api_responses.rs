@@ -18,6 +18,7 @@ fn read(record: &Value) -> Result<EmployeeRead, EntryError> {
         &EmployeeId::new("7"),
         record.as_object().unwrap(),
         began,
+        &PositionFacts::NONE,
         &tenant(),
         chrono_tz::Tz::UTC,
     )
@@ -152,6 +153,7 @@ fn response_about_another_employee_is_rejected() {
             body,
             &EmployeeId::new(id),
             now,
+            &PositionFacts::NONE,
             &tenant(),
             chrono_tz::Tz::UTC,
         )

@@ -160,17 +160,22 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
+static NOTHING: PositionFacts = PositionFacts::NONE;
+
 fn context(tenant: &Tenant) -> RowContext<'_> {
     RowContext {
         as_of: at("2026-11-22T12:00:00Z"),
         tenant,
         timezone: chrono_tz::Tz::UTC,
+        position: &NOTHING,
     }
 }
 
 #[test]
 fn a_field_is_listed_by_its_alias_or_its_label() {
-    let withheld = |fields: Value| bamboohr_report_withheld(fields.to_string().as_bytes());
+    let withheld = |fields: Value| {
+        bamboohr_report_withheld(fields.to_string().as_bytes(), &PositionFacts::NONE)
+    };
     let all = json!([{"id": "status", "name": "x"}, {"id": "EmploymentHistoryStatus"}, {"id": "terminationDate"},
         {"id": 12, "name": "Hire Date"}, {"id": "workEmail", "type": "email", "name": "Work Email"}]);
     assert_eq!(withheld(all), Ok(vec![]));
@@ -212,7 +217,7 @@ fn a_dataset_has_other_names_and_no_future() {
     let fields: Vec<(String, String)> = fields
         .map(|(name, label)| (name.to_owned(), label.to_owned()))
         .into();
-    let found = DatasetFields::among(&fields).unwrap();
+    let found = DatasetFields::among(&fields, &PositionFacts::NONE).unwrap();
     let names: Vec<&str> = found.names.iter().map(|(_, name)| name.as_str()).collect();
     assert_eq!(found.id, "eeid");
     assert_eq!(
@@ -225,8 +230,14 @@ fn a_dataset_has_other_names_and_no_future() {
             "email"
         ]
     );
-    assert_eq!(DatasetFields::among(&fields[..2]), Err("status"));
-    assert_eq!(DatasetFields::among(&fields[2..]), Err("the employee id"));
+    assert_eq!(
+        DatasetFields::among(&fields[..2], &PositionFacts::NONE),
+        Err("status")
+    );
+    assert_eq!(
+        DatasetFields::among(&fields[2..], &PositionFacts::NONE),
+        Err("the employee id")
+    );
     let tenant = Tenant::new("widgets");
     let row = |date: Value| {
         let row = json!({"fields": {"eeid": "9", "id": "4711", "status": "Active", "jobStatus": "Full-Time",

@@ -51,6 +51,7 @@ fn vectors_are_parsed_as_expected() {
             tenancy: Tenancy::One(Tenant::new("acme")),
             ignored_accounts: std::collections::HashSet::new(),
             timezone: chrono_tz::Tz::UTC,
+            position: crate::providers::PositionFacts::NONE,
         };
         let parsed = normalize(&provider_config, body);
         match outcome {

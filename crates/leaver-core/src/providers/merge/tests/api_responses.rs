@@ -15,7 +15,8 @@ fn at(text: &str) -> DateTime<Utc> {
 #[test]
 fn record_has_its_modification_time() {
     let record = json!({"id": "u-1", "employment_status": "INACTIVE", "modified_at": "2026-11-20T08:00:00.5Z"});
-    let change = merge_record(&record, &tenant(), chrono_tz::Tz::UTC).unwrap();
+    let change =
+        merge_record(&record, &PositionFacts::NONE, &tenant(), chrono_tz::Tz::UTC).unwrap();
     assert_eq!(change.kind, ChangeKind::Updated);
     assert_eq!(change.as_of, Some(at("2026-11-20T08:00:00.5Z")));
     assert_eq!(change.facts.status, Field::Value(Status::Inactive));
@@ -28,11 +29,17 @@ fn record_of_nulls_is_rejected_unless_deleted() {
     let nulls =
         json!({"id": "u-1", "employment_status": null, "work_email": null, "first_name": "D"});
     assert_eq!(
-        merge_record(&nulls, &tenant(), chrono_tz::Tz::UTC),
+        merge_record(&nulls, &PositionFacts::NONE, &tenant(), chrono_tz::Tz::UTC),
         Err(EntryError::NullRecord)
     );
     let removed = json!({"id": "u-1", "employment_status": null, "remote_was_deleted": true});
-    let change = merge_record(&removed, &tenant(), chrono_tz::Tz::UTC).unwrap();
+    let change = merge_record(
+        &removed,
+        &PositionFacts::NONE,
+        &tenant(),
+        chrono_tz::Tz::UTC,
+    )
+    .unwrap();
     assert_eq!(change.kind, ChangeKind::Deleted);
     assert_eq!(change.facts.status, Field::Absent);
 }
@@ -41,7 +48,13 @@ fn record_of_nulls_is_rejected_unless_deleted() {
 fn next_page_is_a_cursor_or_a_url_with_one() {
     let next = |next: Value| {
         let body = json!({"next": next, "results": []}).to_string();
-        merge_page(body.as_bytes(), &tenant(), chrono_tz::Tz::UTC).map(|page| page.next)
+        merge_page(
+            body.as_bytes(),
+            &PositionFacts::NONE,
+            &tenant(),
+            chrono_tz::Tz::UTC,
+        )
+        .map(|page| page.next)
     };
     assert_eq!(next(json!(null)), Ok(None));
     assert_eq!(next(json!("")), Ok(None));
@@ -73,7 +86,13 @@ fn invalid_response_has_a_specific_error() {
         ),
     ];
     for (body, text) in cases {
-        let bad = merge_page(body.as_bytes(), &tenant, chrono_tz::Tz::UTC).unwrap_err();
+        let bad = merge_page(
+            body.as_bytes(),
+            &PositionFacts::NONE,
+            &tenant,
+            chrono_tz::Tz::UTC,
+        )
+        .unwrap_err();
         assert_eq!(bad.to_string(), text, "{body}");
     }
 }

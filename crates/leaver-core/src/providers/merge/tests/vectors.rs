@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::domain::{ChangeKind, DateOrInstant, Field, Provider, Status, Tenant, WorkEmail};
 use crate::providers::merge::payload;
 use crate::providers::tests::{accepted, kind_word};
-use crate::providers::{FieldNames, Ignored, Parsed, ProviderConfig, Tenancy, normalize};
+use crate::providers::{
+    FieldNames, Ignored, Parsed, PositionFacts, ProviderConfig, Tenancy, normalize,
+};
 
 const MERGE: &str = include_str!("../../../../../../tests/vectors/merge.json");
 
@@ -33,7 +35,13 @@ fn as_normalized(event: &payload::Event) -> Value {
             return normalized;
         }
     };
-    let change = payload::change(employee, &Tenant::new("acme"), chrono_tz::Tz::UTC).unwrap();
+    let change = payload::change(
+        employee,
+        &PositionFacts::NONE,
+        &Tenant::new("acme"),
+        chrono_tz::Tz::UTC,
+    )
+    .unwrap();
     normalized["employee_id"] = change.employee_id.as_str().into();
     normalized["kind"] = match change.kind {
         ChangeKind::Updated => "employee_changed".into(),
@@ -65,7 +73,7 @@ fn vectors_are_parsed_as_expected() {
         let name = vector["name"].as_str().unwrap();
         let body = vector["body"].as_str().unwrap();
         let normalized = &vector["expected"]["normalized"];
-        let Ok(event) = payload::parse(body.as_bytes()) else {
+        let Ok(event) = payload::parse(body.as_bytes(), &PositionFacts::NONE) else {
             assert!(normalized.is_null(), "{name}");
             rejected.push(name);
             continue;
@@ -94,6 +102,7 @@ fn unregistered_linked_accounts_are_ignored() {
         )])),
         ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
+        position: PositionFacts::NONE,
     };
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for vector in &accepted(MERGE) {

@@ -26,7 +26,7 @@ const NOBODY: &str = "-";
 pub(crate) struct NewEvent {
     /// The type.
     pub(crate) kind: EventType,
-    /// What it is about.
+    /// The person, company or source that it is about.
     pub(crate) subject: Subject,
     /// The content. It has no names, e-mails and values of the HR system.
     pub(crate) data: Map<String, Value>,

@@ -49,11 +49,11 @@ pub(crate) struct Problem {
     pub(crate) part: String,
     /// When it began, as far as is known.
     pub(crate) since: DateTime<Utc>,
-    /// What is wrong. Holds no personal data.
+    /// The problem in words. Holds no personal data.
     pub(crate) reason: Option<String>,
 }
 
-/// What a check looked at: problems of these that it did not find have ended.
+/// The extent of a check: problems within it that it did not find have ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Checked<'a> {
     /// The sources.

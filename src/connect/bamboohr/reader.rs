@@ -243,7 +243,7 @@ impl Reader {
     }
 
     /// Adds a row of a bulk read, of which the fields in `withheld` are absent. The employee gets a single read instead if
-    /// `needs_single_read` returns true. Returns false if the row repeats an earlier one.
+    /// `needs_single_read` returns true. Returns false if the row names no employee who is new.
     pub(super) async fn take_row(
         &mut self,
         row: Result<EmployeeRead, InvalidRow>,
@@ -258,11 +258,11 @@ impl Reader {
             if let Err(bad) = row {
                 self.out.warn(bad.problem.to_string());
             }
-            return true;
+            return false;
         };
         let Some(key) = key(&id) else {
             self.out.warn(ReadError::InvalidId.to_string());
-            return true;
+            return false;
         };
         if self.rows.is_of_earlier_way(key) {
             return true;

@@ -57,12 +57,12 @@ pub(super) fn content(events: &[&Event], rules: &Rules) -> Content {
         lines.add("");
         headlines.push(headline);
     }
-    let mut subject = headlines.first().cloned().unwrap_or_default();
-    match headlines.len().saturating_sub(1) {
-        0 => {}
-        1 => subject.push_str(", and another kind of event"),
-        others => subject.push_str(&format!(", and {others} other kinds of events")),
-    }
+    let first = headlines.first().cloned().unwrap_or_default();
+    let subject = match headlines.len().saturating_sub(1) {
+        0 => first,
+        1 => format!("{first}, and another kind of event"),
+        others => format!("{first}, and {others} other kinds of events"),
+    };
     Content {
         subject,
         text: lines.into_text(),
@@ -143,14 +143,13 @@ fn section(key: &Key, events: &[&Event], lines: &mut Lines, rules: &Rules) {
         None => person(event, rules),
     };
     match key.kind.parse() {
-        Ok(EventType::HoldOpened) => match &key.trip {
-            Some(trip) => {
+        Ok(EventType::HoldOpened) => {
+            if let Some(trip) = &key.trip {
                 if rules.has_names {
                     lines.list(events, "leaver holds", plain);
                 }
                 lines.act(&[("Who and why", &format!("leaver safeguard release {trip}"))]);
-            }
-            None => {
+            } else {
                 lines.list(events, "leaver holds", |event| {
                     let hold = value_of(event, "hold_id")
                         .map_or(String::new(), |id| format!("hold {id}, "));
@@ -164,7 +163,7 @@ fn section(key: &Key, events: &[&Event], lines: &mut Lines, rules: &Rules) {
                     ("To drop one", "leaver holds reject ID"),
                 ]);
             }
-        },
+        }
         Ok(EventType::AccountBlocked) => {
             lines.list(events, "leaver drift", with_reason);
             lines.add("It is tried again.");

@@ -86,14 +86,11 @@ pub(super) fn person(event: &Event, rules: &Rules) -> String {
 
 /// Returns the company and source of an event: ` of acme (bamboohr)`, or what it has of them.
 pub(super) fn origin(event: &Event) -> String {
-    let mut text = String::new();
-    if let Some(tenant) = &event.tenant {
-        text.push_str(&format!(" of {}", one_line(tenant)));
-    }
-    if let Some(source) = &event.source {
-        text.push_str(&format!(" ({})", one_line(source)));
-    }
-    text
+    let tenant = event.tenant.as_deref();
+    let tenant = tenant.map_or(String::new(), |name| format!(" of {}", one_line(name)));
+    let source = event.source.as_deref();
+    let source = source.map_or(String::new(), |name| format!(" ({})", one_line(name)));
+    tenant + &source
 }
 
 /// Returns the work e-mail, if the rules permit names and the event has one.

@@ -90,13 +90,11 @@ impl FieldNames {
 
     /// Returns whether two names are those of one fact.
     pub(super) fn is_same_fact(&self, one: &str, other: &str) -> bool {
-        match self.fact(other) {
-            Some(fact) => self.fact(one) == Some(fact),
-            None => {
-                let fact = self.position_fact(other);
-                fact.is_some() && self.position_fact(one) == fact
-            }
+        if let Some(fact) = self.fact(other) {
+            return self.fact(one) == Some(fact);
         }
+        let fact = self.position_fact(other);
+        fact.is_some() && self.position_fact(one) == fact
     }
 
     /// Returns the names of a fact about the position.

@@ -269,7 +269,7 @@ fn the_id_of_a_dataset_has_one_name_or_one_label() {
         let fields: Vec<(String, String)> = fields
             .map(|(name, label)| (name.to_owned(), label.to_owned()))
             .collect();
-        DatasetFields::among(&fields).map(|found| found.id)
+        DatasetFields::among(&fields, &PositionFacts::NONE).map(|found| found.id)
     };
     assert_eq!(id_of(&[("id", "EEID"), ("eeid", "")]).unwrap(), "eeid");
     assert_eq!(id_of(&[("employeeId", " eeid ")]).unwrap(), "employeeId");

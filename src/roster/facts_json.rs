@@ -345,8 +345,8 @@ fn position(
 
 /// Returns a stored fact about the position. One that cannot be read counts as unknown.
 fn hashed(stored: StoredFact<String>) -> Option<Fact<HashedText>> {
-    let value = match stored.value.as_deref() {
-        Some(text) => Some(HashedText::from_stored(text)?),
+    let value = match stored.value {
+        Some(text) => Some(HashedText::from_stored(&text)?),
         None => None,
     };
     Some(Fact {

@@ -9,6 +9,7 @@ use super::{CheckReport, CheckStatus};
 use crate::config::Settings;
 use crate::connect::destinations::{Client, Destination, DestinationKind, SlackAccess};
 use leaver_core::events::EventType;
+use leaver_core::events::signing::SigningKey;
 
 /// Checks each destination: how it is reached, its keys and its host. With `is_offline` no name is looked up.
 pub(super) async fn check_destinations(
@@ -85,7 +86,7 @@ fn public_keys(kind: &DestinationKind) -> Vec<String> {
     match kind {
         DestinationKind::Webhook(webhook) => {
             let keys = webhook.keys.iter();
-            keys.filter_map(|key| key.public_key()).collect()
+            keys.filter_map(SigningKey::public_key).collect()
         }
         DestinationKind::Slack(_) | DestinationKind::Email(_) => vec![],
     }

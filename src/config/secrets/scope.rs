@@ -4,6 +4,10 @@ use leaver_core::domain::Provider;
 
 /// The secrets that a command reads.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each secret is read or not, independently of the others"
+)]
 pub struct SecretScope<'a> {
     database: bool,
     admin_token: bool,

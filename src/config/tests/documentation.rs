@@ -1,6 +1,7 @@
 //! The documented settings load, and the documented defaults are the real ones.
 
 use super::*;
+use crate::connect::destinations::Destination;
 
 /// Returns the sources of `config/default.toml` without their leading `#`.
 fn documented_sources() -> String {
@@ -43,7 +44,11 @@ fn the_lists_in_the_defaults_file_load() {
     assert_eq!(names, ["bamboohr", "merge"]);
     let api = source(&settings, "bamboohr").api.as_ref().unwrap();
     assert_eq!(api.company_domain.as_deref(), Some("acme"));
-    let names: Vec<_> = settings.destinations.iter().map(|one| one.name()).collect();
+    let names: Vec<_> = settings
+        .destinations
+        .iter()
+        .map(Destination::name)
+        .collect();
     assert_eq!(names, ["audit-bus", "it-channel", "it-mail"]);
 }
 

@@ -75,7 +75,7 @@ impl Slack {
     ) -> Result<u16, SendError> {
         let url = self.api_url.join("chat.postMessage");
         let url = url.map_err(|_| SendError::Unusable("`api_url` has no path".to_owned()))?;
-        let mut body = body_of(text);
+        let mut body = body_of(&text);
         if let Some(fields) = body.as_object_mut() {
             fields.insert("channel".to_owned(), channel.into());
             // Names after `@` and `#` in a text stay words.
@@ -102,7 +102,7 @@ impl Slack {
         now: DateTime<Utc>,
     ) -> Result<u16, SendError> {
         let request = self.client.post(url.expose_secret());
-        let (status, body) = send(request, &body_of(text), now).await?;
+        let (status, body) = send(request, &body_of(&text), now).await?;
         if body.trim_ascii() == b"ok" {
             return Ok(status);
         }
@@ -124,7 +124,7 @@ async fn send(
     response::read(sent, now).await.map_err(of_status)
 }
 
-fn body_of(text: String) -> Value {
+fn body_of(text: &str) -> Value {
     json!({ "text": text, "unfurl_links": false, "unfurl_media": false })
 }
 

@@ -9,12 +9,13 @@ use crate::engine::holds::{Hold, NewHold};
 use crate::engine::origin::Cause;
 use crate::engine::safeguard::Scope;
 use crate::engine::safeguard::trips::Trip;
+use leaver_core::domain::AccountId;
 use leaver_core::events::EventType;
 
 /// Returns the event of a hold that was opened under this ID.
 pub(crate) fn of_opened_hold(hold: &NewHold, id: i64, cause: Cause) -> NewEvent {
     let data = json!({
-        "account_id": hold.question.account.as_ref().map(|account| account.as_str()),
+        "account_id": hold.question.account.as_ref().map(AccountId::as_str),
         "cause": cause.as_str(),
         "hold_id": id,
         "reason": hold.reason,

@@ -54,13 +54,14 @@ pub(super) async fn send(
         let mut tried = vec![];
         let mut next = Some(joined);
         while let Some(joined) = next {
-            match joined {
-                Ok(one) => tried.push(one),
+            if let Ok(one) = joined {
+                tried.push(one);
+            } else {
                 // The lease ends by itself, and the event is sent again.
-                Err(_) => warn!(
+                warn!(
                     destination = sender.name(),
                     "events.send: a bug ended an attempt; will retry"
-                ),
+                );
             }
             next = sending.try_join_next();
         }

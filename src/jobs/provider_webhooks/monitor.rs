@@ -166,10 +166,11 @@ impl WebhookMonitor {
             result.save(conn, now).await?;
             return Ok(false);
         }
-        let sources: &[SourceName] = match result.is_whole {
-            true => std::slice::from_ref(result.source),
-            // Of those that were not checked, nothing is known.
-            false => &[],
+        // Of those that were not checked, nothing is known.
+        let sources: &[SourceName] = if result.is_whole {
+            std::slice::from_ref(result.source)
+        } else {
+            &[]
         };
         let checked = Checked {
             sources,

@@ -80,7 +80,7 @@ fn trip(n: u32, id: u32, held: u32) -> Event {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
+    serde_json::from_value(value).unwrap()
 }
 
 /// Returns subject and text of each message.

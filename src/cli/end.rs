@@ -139,7 +139,7 @@ impl End {
         if !self.yes {
             record_read(&mut conn, env, "end, the accounts that fit").await?;
         }
-        if !self.yes && !confirm(table_of(&found, Table::of(&self.listing)))? {
+        if !self.yes && !confirm(&table_of(&found, Table::of(&self.listing)))? {
             output::problem("nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
@@ -279,6 +279,6 @@ fn table_of(found: &Found, mut table: Table) -> Table {
 }
 
 /// Shows who is meant and asks.
-fn confirm(table: Table) -> anyhow::Result<bool> {
+fn confirm(table: &Table) -> anyhow::Result<bool> {
     output::ask(&format!("{table}\nend this access now?"))
 }

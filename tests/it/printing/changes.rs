@@ -1,6 +1,6 @@
 //! Commands that change something, in each form of output: one after the other, in a copy of the database for each form.
 
-use super::forms::{Case, Form, assert_snapshot, sentences, table};
+use super::forms::{Case, Form, assert_needs_database, assert_snapshot, sentences, table};
 use super::redaction::redacted;
 use super::{HERE, Story};
 use crate::support::database::copied;
@@ -168,7 +168,7 @@ async fn assert_forms(cases: &[Case]) {
             }
             shown.push_str(&case.shown(&args, &env, form));
             if form == Form::Pipe && !has_key {
-                case.assert_needs_database(&args, &env);
+                assert_needs_database(&args, &env);
             }
         }
     }

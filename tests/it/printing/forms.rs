@@ -103,17 +103,17 @@ impl Case {
             }
         }
     }
+}
 
-    /// Asserts that the command says that there is no database, with exit status 3.
-    #[track_caller]
-    pub(super) fn assert_needs_database(&self, args: &[&str], env: &[(&str, &str)]) {
-        let mut env = env.to_vec();
-        env.retain(|(name, _)| *name != NO_DATABASE.0);
-        env.push(NO_DATABASE);
-        let output = run(args, &env);
-        assert_eq!(output.code, Some(3), "{args:?}: {output:#?}");
-        assert_ne!((output.out, output.err), Default::default(), "{args:?}");
-    }
+/// Asserts that a command fails without a database, with exit status 3.
+#[track_caller]
+pub(super) fn assert_needs_database(args: &[&str], env: &[(&str, &str)]) {
+    let mut env = env.to_vec();
+    env.retain(|(name, _)| *name != NO_DATABASE.0);
+    env.push(NO_DATABASE);
+    let output = run(args, &env);
+    assert_eq!(output.code, Some(3), "{args:?}: {output:#?}");
+    assert_ne!((output.out, output.err), Default::default(), "{args:?}");
 }
 
 /// Asserts that no line is wider than the terminal. A command to be copied stays whole: in backticks, or indented. So does the

@@ -1,7 +1,7 @@
 //! Commands that change no account, in each form of output.
 
 use super::Story;
-use super::forms::{Case, Form, assert_snapshot, sentences, table};
+use super::forms::{Case, Form, assert_needs_database, assert_snapshot, sentences, table};
 use super::redaction::{redacted, without_varying_checks};
 
 /// They read the database.
@@ -44,7 +44,7 @@ fn assert_forms(story: &Story, cases: &[Case], needs_database: bool) {
     for case in cases {
         let shown = Form::ALL.map(|form| case.shown(case.args, &env, form));
         if needs_database {
-            case.assert_needs_database(case.args, &env);
+            assert_needs_database(case.args, &env);
         }
         let mut shown = shown.concat();
         if case.args == ["check"] {

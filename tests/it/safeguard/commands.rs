@@ -139,7 +139,7 @@ async fn a_rejection_is_one_command() {
     let done = app
         .run(&["safeguard", "reject", "1", "--as", "Kim"])
         .succeeded();
-    assert!(done.out.contains("5 accounts stay as they are"), "{done:?}");
+    assert!(done.out.contains("5 changes dropped"), "{done:?}");
     assert_eq!((inactive(&mut app).await, held(&mut app).await), (0, 0));
     app.run(&["safeguard", "reject", "1"])
         .failed(&["trip 1 is not open any more", "rejected by cli:Kim"]);

@@ -161,7 +161,7 @@ async fn shadow_and_enforce_change_the_mode_and_say_so() {
     assert!(line.contains("leaver enforce --source bamboohr"), "{line}");
     let out = app.run(&ENFORCE);
     assert_eq!(out.code, Some(0), "{out:?}");
-    assert!(app.run(&ENFORCE).out.contains("already"));
+    assert!(app.run(&ENFORCE).err.contains("already"));
     assert_eq!(app.audit().await, ["mode_changed -", "mode_changed -"]);
     let unknown = app.run(&["shadow", "--source", "another"]);
     assert_eq!(unknown.code, Some(2), "{unknown:?}");

@@ -68,7 +68,17 @@ impl Inner {
         let schema = good_answer(operation.declared);
         let mut body = {
             let mut draw = self.draw.lock().unwrap();
-            draw.value(&self.contract, schema, "", 0)
+            let mut body = draw.value(&self.contract, schema, "", 0);
+            // A field that the file does not name comes mostly, too, if it is requested.
+            let named = &self.contract.resolved(schema)["properties"];
+            let fields = request.parameter("fields").unwrap_or_default();
+            for name in fields.split(',').filter(|name| !name.is_empty()) {
+                let is_named = !named[name].is_badvalue();
+                if !is_named && !draw.one_in(8) {
+                    body[name] = draw.text(name, None).into();
+                }
+            }
+            body
         };
         // What is asked for by its id bears that id.
         for (name, text) in operation.in_path {

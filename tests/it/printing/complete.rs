@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::CommandFactory;
 
 use super::forms::Case;
-use super::{changes, files, matrix, services};
+use super::{changes, events, files, matrix, services};
 
 /// They print no result of their own: a log, a scene, a script, pages. Their own tests are in `serving`, `demo` and `setup`.
 const OTHERS: [&str; 6] = [
@@ -17,7 +17,7 @@ const OTHERS: [&str; 6] = [
     "config schema",
 ];
 /// They print sentences in place of a table.
-const WITHOUT_TABLE: [&str; 10] = [
+const WITHOUT_TABLE: [&str; 12] = [
     "migrate",
     "send",
     "holds reject",
@@ -28,6 +28,8 @@ const WITHOUT_TABLE: [&str; 10] = [
     "webhooks create",
     "webhooks delete",
     "init",
+    "events recover",
+    "events resume",
 ];
 
 /// They are what `holds` and `webhooks` print alone, as a test in `options` compares.
@@ -55,12 +57,13 @@ fn all() -> Vec<Found> {
 
 #[test]
 fn every_command_has_a_snapshot() {
-    let lists: [&[Case]; 7] = [
+    let lists: [&[Case]; 8] = [
         &matrix::READS,
         &matrix::READS_OF_API,
         &changes::AFTER_A_TRIP,
         &changes::AFTER_A_WRONG_FEED,
         &services::CALLS,
+        &events::OUTBOX,
         &files::READS,
         &[files::INIT],
     ];

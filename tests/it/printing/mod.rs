@@ -2,6 +2,7 @@
 
 mod changes;
 mod complete;
+mod events;
 mod files;
 mod forms;
 mod matrix;

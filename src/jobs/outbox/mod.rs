@@ -175,6 +175,8 @@ impl Sender {
             return Ok(vec![]);
         };
         let mut limit = self.claim_limit(lease);
+        // All events make one message, so there is none to begin after.
+        let after = after.filter(|_| limit.is_ordered);
         if limit.is_ordered {
             limit.events = 1;
         }

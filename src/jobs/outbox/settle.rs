@@ -232,11 +232,13 @@ fn apply(
         if let Some(asked) = retry_after {
             state.wait_until = state.wait_until.max(Some(now + bounded(asked)));
         }
+        // The events of a message stay together.
+        let chance = fastrand::f64();
         for event in &one.events {
             let failed = event.attempts + i32::from(counts && error.is_some());
             let failures = u32::try_from(failed).unwrap_or(u32::MAX);
             let wait = if counts {
-                next_wait(failures, retry_after, fastrand::f64())
+                next_wait(failures, retry_after, chance)
             } else {
                 Some(std::time::Duration::ZERO)
             };

@@ -1,11 +1,12 @@
 //! What is deleted, and personal values.
 
 use chrono::TimeDelta;
+use leaver::config::{Environment, Settings};
 
 use super::{app_with, flip, send_due, sender};
-use crate::support::TestApp;
 use crate::support::event_receiver::{Receiver, webhook};
 use crate::support::process::wait_until;
+use crate::support::{BAMBOOHR_KEY, TestApp, parts};
 
 const WITH_DETAILS: &str = "SELECT count(*) FROM leaver.outbox WHERE details IS NOT NULL";
 const EVENTS: &str = "SELECT count(*) FROM leaver.outbox";
@@ -88,12 +89,14 @@ async fn events_of_a_removed_destination_do_not_pile_up() {
     let mut app = app_with(&full("bus", &bus.url), 1).await;
     flip(&mut app, [1], true).await;
     add_details(&mut app).await;
-    let without = app.beside(&["bamboohr"], &[]).await;
-    without.parts.housekeeping.run_once().await.unwrap();
+    let secret = [("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY)];
+    let settings = Settings::load(None, &Environment::of(secret)).unwrap();
+    let without = parts(&settings, app.options.clone(), &app.clock);
+    without.housekeeping.run_once().await.unwrap();
     assert_eq!(app.count(WITH_DETAILS).await, 0, "nobody receives them");
     assert_eq!(app.count(EVENTS).await, 1, "it may be configured again");
     app.advance(TimeDelta::days(31));
-    without.parts.housekeeping.run_once().await.unwrap();
+    without.housekeeping.run_once().await.unwrap();
     assert_eq!(app.count(EVENTS).await, 0);
 }
 
@@ -117,8 +120,7 @@ async fn lists_logs_metrics_and_health_name_nobody() {
         service.get("/metrics").await.2,
         service.get("/health").await.2,
     ];
-    let stopped = service.stop();
-    shown.extend([stopped.out, stopped.err]);
+    shown.push(service.stop().err);
     for text in shown {
         assert!(text.contains("bus"), "{text}");
         for word in ["Scully", "dana", "example.com"] {

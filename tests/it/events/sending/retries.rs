@@ -51,8 +51,10 @@ async fn an_event_dies_after_eleven_attempts_and_holds_up_nobody() {
     );
     // The later event of the same person follows.
     send_due(&sender).await;
-    let last = bus.accepted().pop().unwrap();
-    assert_eq!((last.person(), last.sequence()), ("1", 2));
+    let mut accepted = bus.accepted();
+    accepted.retain(|request| request.person() == "1");
+    assert_eq!(accepted.len(), 1);
+    assert_eq!(accepted[0].sequence(), 2);
     let paused = "SELECT count(*) FROM leaver.destinations WHERE paused_at IS NOT NULL";
     assert_eq!(app.count(paused).await, 0);
 }

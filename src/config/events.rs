@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::values::ConfigDuration;
 use super::{Provenance, SettingsError};
 
-/// What is kept of events.
+/// Settings of events.
 #[derive(Debug, Clone)]
 pub struct EventsSettings {
     /// How long an event is kept after it is done or dead at each destination.

@@ -10,7 +10,7 @@ use super::{Provenance, SettingsError};
 use leaver_core::domain::PositionFact;
 use leaver_core::providers::PositionFacts;
 
-/// What is kept of events.
+/// Settings of events.
 #[derive(Debug, Clone)]
 pub struct EventsSettings {
     /// How long an event is kept after it is done or dead at each destination.

@@ -79,7 +79,7 @@ pub struct Settings {
     pub pending_reads: PendingReadsSettings,
     /// Retention of deliveries.
     pub inbox: InboxSettings,
-    /// What is kept of events.
+    /// Settings of events.
     pub events: EventsSettings,
     /// Who receives events.
     pub destinations: Vec<Destination>,

@@ -60,8 +60,8 @@ pub(super) fn content(events: &[&Event], rules: &Rules) -> Content {
     let mut subject = headlines.first().cloned().unwrap_or_default();
     match headlines.len().saturating_sub(1) {
         0 => {}
-        1 => subject.push_str(", and another kind of event"),
-        others => subject.push_str(&format!(", and {others} other kinds of events")),
+        1 => subject += ", and another kind of event",
+        others => subject = format!("{subject}, and {others} other kinds of events"),
     }
     Content {
         subject,
@@ -143,28 +143,27 @@ fn section(key: &Key, events: &[&Event], lines: &mut Lines, rules: &Rules) {
         None => person(event, rules),
     };
     match key.kind.parse() {
-        Ok(EventType::HoldOpened) => match &key.trip {
-            Some(trip) => {
+        Ok(EventType::HoldOpened) => {
+            if let Some(trip) = &key.trip {
                 if rules.has_names {
                     lines.list(events, "leaver holds", plain);
                 }
                 lines.act(&[("Who and why", &format!("leaver safeguard release {trip}"))]);
+                return;
             }
-            None => {
-                lines.list(events, "leaver holds", |event| {
-                    let hold = value_of(event, "hold_id")
-                        .map_or(String::new(), |id| format!("hold {id}, "));
-                    let action = value_of(event, "requested_action")
-                        .map_or(String::new(), |action| format!("{action} "));
-                    format!("{hold}{action}{}", with_reason(event))
-                });
-                lines.act(&[
-                    ("Who and why", "leaver holds"),
-                    ("To make one", "leaver holds approve ID"),
-                    ("To drop one", "leaver holds reject ID"),
-                ]);
-            }
-        },
+            lines.list(events, "leaver holds", |event| {
+                let hold =
+                    value_of(event, "hold_id").map_or(String::new(), |id| format!("hold {id}, "));
+                let action = value_of(event, "requested_action")
+                    .map_or(String::new(), |action| format!("{action} "));
+                format!("{hold}{action}{}", with_reason(event))
+            });
+            lines.act(&[
+                ("Who and why", "leaver holds"),
+                ("To make one", "leaver holds approve ID"),
+                ("To drop one", "leaver holds reject ID"),
+            ]);
+        }
         Ok(EventType::AccountBlocked) => {
             lines.list(events, "leaver drift", with_reason);
             lines.add("It is tried again.");

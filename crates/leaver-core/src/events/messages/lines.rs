@@ -86,14 +86,14 @@ pub(super) fn person(event: &Event, rules: &Rules) -> String {
 
 /// Returns the company and source of an event: ` of acme (bamboohr)`, or what it has of them.
 pub(super) fn origin(event: &Event) -> String {
-    let mut text = String::new();
-    if let Some(tenant) = &event.tenant {
-        text.push_str(&format!(" of {}", one_line(tenant)));
+    let tenant = event.tenant.as_deref().map(one_line);
+    let source = event.source.as_deref().map(one_line);
+    match (tenant, source) {
+        (Some(tenant), Some(source)) => format!(" of {tenant} ({source})"),
+        (Some(tenant), None) => format!(" of {tenant}"),
+        (None, Some(source)) => format!(" ({source})"),
+        (None, None) => String::new(),
     }
-    if let Some(source) = &event.source {
-        text.push_str(&format!(" ({})", one_line(source)));
-    }
-    text
 }
 
 /// Returns the work e-mail, if the rules permit names and the event has one.

@@ -84,19 +84,18 @@ fn silent(events: &[&Event], lines: &mut Lines) -> String {
 fn unhealthy(events: &[&Event], lines: &mut Lines) -> String {
     lines.add("People who leave may be found late:");
     lines.list(events, "leaver health", |event| {
-        let mut text = format!("source {}", source(event));
-        for key in ["part", "code"] {
-            if let Some(value) = value_of(event, key) {
-                text.push_str(&format!(", {value}"));
-            }
-        }
-        if let Some(since) = value_of(event, "since") {
-            text.push_str(&format!(", since {since}"));
-        }
-        if let Some(reason) = value_of(event, "reason") {
-            text.push_str(&format!(": {reason}"));
-        }
-        text
+        let part = |key, before: &str| {
+            let value = value_of(event, key);
+            value.map_or(String::new(), |value| format!("{before}{value}"))
+        };
+        [
+            format!("source {}", source(event)),
+            part("part", ", "),
+            part("code", ", "),
+            part("since", ", since "),
+            part("reason", ": "),
+        ]
+        .concat()
     });
     lines.add("");
     lines.act(&[

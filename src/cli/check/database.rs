@@ -7,7 +7,6 @@ use super::super::output;
 use super::accounts;
 use super::connections::check_connections;
 use super::events::check_events;
-use super::events::check_events;
 use super::lookup::check_lookup;
 use super::modes::{check_modes, check_shadow_rights};
 use super::numbers::check_numbers;

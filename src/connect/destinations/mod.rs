@@ -134,7 +134,7 @@ pub(crate) enum SendError {
     Status {
         /// The status.
         status: u16,
-        /// When it may be tried again, if it has a time for that.
+        /// When it may be tried again, if it names a time.
         retry_after: Option<Duration>,
     },
     /// There was no answer.

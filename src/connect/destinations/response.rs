@@ -46,8 +46,8 @@ pub(super) async fn read(
 async fn start_of_body(mut response: Response) -> Bytes {
     let mut body = BytesMut::new();
     while let Ok(Some(chunk)) = response.chunk().await {
-        let room = MAX_BODY_BYTES.saturating_sub(body.len());
-        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        let left = MAX_BODY_BYTES.saturating_sub(body.len());
+        body.extend_from_slice(chunk.get(..left).unwrap_or(&chunk));
         if body.len() >= MAX_BODY_BYTES {
             break;
         }

@@ -8,16 +8,17 @@ use std::sync::Arc;
 
 use super::pages::{Page, all, page};
 use crate::support::TestApp;
-use crate::support::apis::{StandIn, bamboohr_employee, bamboohr_with_hooks};
+use crate::support::apis::{Answer, StandIn, bamboohr_employee, bamboohr_with_hooks};
 use crate::support::apis_setup::{SINGLE_COMPANY, source_with_api};
 use stage::Stage;
 
 /// The pages with shell blocks. Each has a test below.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "CONTRIBUTING.md",
     "README.md",
     "docs/BAMBOOHR.md",
     "docs/CONFIGURATION.md",
+    "docs/EVENTS.md",
     "docs/GETTING-STARTED.md",
     "docs/MEASURED.md",
     "docs/OPERATIONS.md",
@@ -49,7 +50,17 @@ fn every_page_with_a_shell_block_is_run() {
 fn every_block_names_its_language() {
     // `console` is a transcript: its commands need another machine, or root.
     let known = [
-        "console", "ini", "json", "nginx", "python", "sh", "sql", "text", "toml", "yaml",
+        "console",
+        "ini",
+        "javascript",
+        "json",
+        "nginx",
+        "python",
+        "sh",
+        "sql",
+        "text",
+        "toml",
+        "yaml",
     ];
     for page in all() {
         for block in &page.blocks {
@@ -128,6 +139,19 @@ async fn the_blocks_of_bamboohr_run() {
     run_all(&page("docs/BAMBOOHR.md"), &stage);
     let created = hr.requests().iter().any(|request| request.method == "POST");
     assert!(created, "no webhook was created");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_blocks_of_events_run() {
+    let app = TestApp::new().await;
+    let receiver = StandIn::always(Answer::status(204)).await;
+    let destination = format!(
+        "[[destinations]]\nname = \"audit-bus\"\nkind = \"webhook\"\nurl = \"{}\"\nsecrets = [\"file:bus.whsec\"]\nevents = [\"*\"]\n",
+        receiver.url
+    );
+    let stage = Stage::new(&app).await.file("leaver.toml", &destination);
+    run_all(&page("docs/EVENTS.md"), &stage);
+    assert_eq!(receiver.requests().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -106,7 +106,7 @@ async fn both_libraries_verify_during_a_rotation() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_body_id_or_time_is_refused() {
     let receiver = StandIn::always(Answer::status(204)).await;
     let section = bus(&receiver.url, "secrets = [\"env:ONE\", \"env:TWO\"]");

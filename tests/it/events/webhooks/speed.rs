@@ -88,8 +88,10 @@ async fn an_event_is_received_soon_after_the_flip() {
         p99.num_milliseconds(),
         percentile(&mut times, 100).num_milliseconds()
     ));
-    assert!(median < TimeDelta::milliseconds(100), "{median}");
-    assert!(p99 < TimeDelta::seconds(1), "{p99}");
+    // The limits of the release build, which `make events-speed` measures. A debug build has ten times as long.
+    let scale = if cfg!(debug_assertions) { 10 } else { 1 };
+    assert!(median < TimeDelta::milliseconds(100) * scale, "{median}");
+    assert!(p99 < TimeDelta::seconds(1) * scale, "{p99}");
     service.stop();
     compare_intake().await;
 }

@@ -72,7 +72,7 @@ impl SigningKey {
     /// Parses `whsec_` with 24 to 64 bytes of base64, or `whsk_` with an ed25519 seed, alone or followed by its public key.
     ///
     /// # Errors
-    /// [`InvalidKey`] says what is wrong.
+    /// [`InvalidKey`] describes the problem.
     pub fn parse(secret: &SecretString) -> Result<Self, InvalidKey> {
         let text = secret.expose_secret().trim();
         if let Some(rest) = text.strip_prefix("whsec_") {

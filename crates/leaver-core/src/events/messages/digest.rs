@@ -57,12 +57,12 @@ pub(super) fn content(events: &[&Event], rules: &Rules) -> Content {
         lines.add("");
         headlines.push(headline);
     }
-    let first = headlines.first().cloned().unwrap_or_default();
-    let subject = match headlines.len().saturating_sub(1) {
-        0 => first,
-        1 => format!("{first}, and another kind of event"),
-        others => format!("{first}, and {others} other kinds of events"),
-    };
+    let mut subject = headlines.first().cloned().unwrap_or_default();
+    match headlines.len().saturating_sub(1) {
+        0 => {}
+        1 => subject += ", and another kind of event",
+        others => subject = format!("{subject}, and {others} other kinds of events"),
+    }
     Content {
         subject,
         text: lines.into_text(),
@@ -149,20 +149,20 @@ fn section(key: &Key, events: &[&Event], lines: &mut Lines, rules: &Rules) {
                     lines.list(events, "leaver holds", plain);
                 }
                 lines.act(&[("Who and why", &format!("leaver safeguard release {trip}"))]);
-            } else {
-                lines.list(events, "leaver holds", |event| {
-                    let hold = value_of(event, "hold_id")
-                        .map_or(String::new(), |id| format!("hold {id}, "));
-                    let action = value_of(event, "requested_action")
-                        .map_or(String::new(), |action| format!("{action} "));
-                    format!("{hold}{action}{}", with_reason(event))
-                });
-                lines.act(&[
-                    ("Who and why", "leaver holds"),
-                    ("To make one", "leaver holds approve ID"),
-                    ("To drop one", "leaver holds reject ID"),
-                ]);
+                return;
             }
+            lines.list(events, "leaver holds", |event| {
+                let hold =
+                    value_of(event, "hold_id").map_or(String::new(), |id| format!("hold {id}, "));
+                let action = value_of(event, "requested_action")
+                    .map_or(String::new(), |action| format!("{action} "));
+                format!("{hold}{action}{}", with_reason(event))
+            });
+            lines.act(&[
+                ("Who and why", "leaver holds"),
+                ("To make one", "leaver holds approve ID"),
+                ("To drop one", "leaver holds reject ID"),
+            ]);
         }
         Ok(EventType::AccountBlocked) => {
             lines.list(events, "leaver drift", with_reason);

@@ -86,11 +86,14 @@ pub(super) fn person(event: &Event, rules: &Rules) -> String {
 
 /// Returns the company and source of an event: ` of acme (bamboohr)`, or what it has of them.
 pub(super) fn origin(event: &Event) -> String {
-    let tenant = event.tenant.as_deref();
-    let tenant = tenant.map_or(String::new(), |name| format!(" of {}", one_line(name)));
-    let source = event.source.as_deref();
-    let source = source.map_or(String::new(), |name| format!(" ({})", one_line(name)));
-    tenant + &source
+    let tenant = event.tenant.as_deref().map(one_line);
+    let source = event.source.as_deref().map(one_line);
+    match (tenant, source) {
+        (Some(tenant), Some(source)) => format!(" of {tenant} ({source})"),
+        (Some(tenant), None) => format!(" of {tenant}"),
+        (None, Some(source)) => format!(" ({source})"),
+        (None, None) => String::new(),
+    }
 }
 
 /// Returns the work e-mail, if the rules permit names and the event has one.

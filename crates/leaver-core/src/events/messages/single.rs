@@ -84,18 +84,18 @@ fn silent(events: &[&Event], lines: &mut Lines) -> String {
 fn unhealthy(events: &[&Event], lines: &mut Lines) -> String {
     lines.add("People who leave may be found late:");
     lines.list(events, "leaver health", |event| {
-        let after = |mark: &str, key: &str| {
+        let part = |key, before: &str| {
             let value = value_of(event, key);
-            value.map_or(String::new(), |value| format!("{mark}{value}"))
+            value.map_or(String::new(), |value| format!("{before}{value}"))
         };
-        let parts = [
+        [
             format!("source {}", source(event)),
-            after(", ", "part"),
-            after(", ", "code"),
-            after(", since ", "since"),
-            after(": ", "reason"),
-        ];
-        parts.concat()
+            part("part", ", "),
+            part("code", ", "),
+            part("since", ", since "),
+            part("reason", ": "),
+        ]
+        .concat()
     });
     lines.add("");
     lines.act(&[

@@ -15,6 +15,7 @@ pub(crate) mod sizes;
 pub mod store;
 pub(crate) mod sync_state;
 pub(crate) mod facts_json;
+mod position;
 mod row;
 
 use std::borrow::Cow;
@@ -26,8 +27,8 @@ use sqlx::PgConnection;
 use self::observations::FactChange;
 use self::sharing::Sharing;
 use leaver_core::domain::{
-    ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Field, HashedText,
-    PositionFact, PostedText, SourceName, Status, is_older, is_same_moment,
+    ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Field, SourceName,
+    Status, is_older, is_same_moment,
 };
 
 /// A change with its source and its times, ready to be merged.
@@ -222,7 +223,7 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
             &Field::Value(observation.change.kind == ChangeKind::Deleted),
             at,
         ),
-        merge_position(employee, facts, at),
+        position::merge(employee, facts, at),
         merge_unreadable(employee, facts, at),
         merge_read_due(employee, observation),
         merge_presence(employee, observation),
@@ -277,33 +278,6 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at
         observed_at: at.observed_at,
     });
     Effect::Changed
-}
-
-/// Merges the facts about the position.
-fn merge_position(employee: &mut Employee, facts: &Facts, at: Times) -> Effect {
-    let merged = PositionFact::ALL.iter().map(|fact| {
-        let posted = facts.position.get(*fact);
-        merge_text(employee.position.get_mut(*fact), posted, at)
-    });
-    merged.max().unwrap_or(Effect::Unchanged)
-}
-
-fn merge_text(known: &mut Option<Fact<HashedText>>, posted: &PostedText, at: Times) -> Effect {
-    let as_of = posted.as_of.map_or(at.as_of, |as_of| as_of.max(at.as_of));
-    let at = Times {
-        as_of: as_of.min(at.observed_at),
-        ..at
-    };
-    // Hashes of different keys have no order, so the new one replaces one of the same moment.
-    let has_other_key = known.as_ref().is_some_and(|fact| {
-        let values = fact.value.as_ref().zip(posted.value.value());
-        let differs = values.is_some_and(|(known, posted)| !known.has_same_key(posted));
-        differs && !is_older(at.as_of, fact.as_of)
-    });
-    if has_other_key {
-        *known = None;
-    }
-    merge_fact(known, &posted.value, at)
 }
 
 /// Records which facts have a value that cannot be read, until a value that is not older is known.

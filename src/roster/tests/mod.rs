@@ -7,7 +7,8 @@ use proptest::sample::select;
 
 use super::*;
 use leaver_core::domain::{
-    DateOrInstant, EmployeeId, EmploymentStatus, Position, Tenant, WorkEmail,
+    DateOrInstant, EmployeeId, EmploymentStatus, HashedText, Position, PostedText, Tenant,
+    WorkEmail,
 };
 
 mod same_second;

@@ -117,7 +117,9 @@ impl Comparison<'_> {
     /// Returns what was reported. Of an employee who was known before the first destination, it is what was known.
     fn baseline(&self) -> Reported {
         let (before, after) = (self.before, self.after);
-        if self.reported.employment.is_some() || !has_values(before) {
+        let is_unknown =
+            !has_values(before) && (is_new(before) || before.values_pending_since.is_some());
+        if self.reported.employment.is_some() || is_unknown {
             return self.reported;
         }
         let (employment, ends_at) = match before.access_ends_at {

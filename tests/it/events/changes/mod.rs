@@ -6,6 +6,7 @@ mod drift;
 #[cfg(feature = "failpoints")]
 mod faults;
 mod holds;
+mod random;
 mod schemas;
 mod shadow;
 mod sources;

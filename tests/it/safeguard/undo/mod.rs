@@ -31,7 +31,7 @@ pub(super) async fn last_batch(app: &mut TestApp) -> Uuid {
 }
 
 /// The undo of the batch that changed accounts last.
-pub(super) async fn of_last_batch(app: &mut TestApp) -> Undo {
+pub(crate) async fn of_last_batch(app: &mut TestApp) -> Undo {
     Undo {
         selection: Selection::Batch(last_batch(app).await),
         also_touched: false,
@@ -39,14 +39,14 @@ pub(super) async fn of_last_batch(app: &mut TestApp) -> Undo {
 }
 
 /// Lists an undo, as `ada`.
-pub(super) async fn listed(app: &mut TestApp, undo: &Undo) -> Result<UndoReport, UndoError> {
+pub(crate) async fn listed(app: &mut TestApp, undo: &Undo) -> Result<UndoReport, UndoError> {
     let (table, now) = (inspect(app).await, app.clock.now());
     let policies = leaver::service::policies(&app.settings);
     list(&mut app.session.conn, &table, &policies, undo, &ada(), now).await
 }
 
 /// Confirms a list, as `ada`.
-pub(super) async fn confirmed(
+pub(crate) async fn confirmed(
     app: &mut TestApp,
     undo: &Undo,
     digest: &str,

@@ -14,7 +14,7 @@ use crate::config::Environment;
 use crate::db::notification::{self, Topic};
 use crate::jobs::outbox::again::{self, RetryResult};
 
-/// Send dead and waiting events now; their attempts begin anew
+/// Send dead and waiting events now; their attempts are counted from 0
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  leaver events retry 0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10\n  leaver events retry --destination audit-bus --dead\n\nEvents keep their ids. Personal values of a dead event are deleted and are not sent again.\nA paused destination stays paused; `leaver events resume` ends a pause.\n\nExit code 3: there is no such event"

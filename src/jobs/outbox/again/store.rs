@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::standing;
 use super::{Retried, RetryResult};
 
-/// Makes these events due now where they are dead or wait, at one destination or at all. Their attempts begin anew.
+/// Makes these events due now where they are dead or wait, at one destination or at all. Their attempts are counted from 0.
 ///
 /// # Errors
 /// Returns the database's error; nothing was changed then.

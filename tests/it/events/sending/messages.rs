@@ -57,7 +57,7 @@ async fn a_paused_channel_is_tried_with_one_message() {
     flip(&mut app, 1..=40, true).await;
     for _ in 0..5 {
         send_due(&sender).await;
-        app.advance(TimeDelta::minutes(31));
+        app.advance(TimeDelta::minutes(37));
     }
     let paused = "SELECT count(*) FROM leaver.destinations WHERE paused_at IS NOT NULL";
     assert_eq!(app.count(paused).await, 1);

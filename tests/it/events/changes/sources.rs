@@ -100,8 +100,8 @@ impl SourceTest {
         // Later than the block of refused credentials.
         self.app.advance(TimeDelta::minutes(20));
         let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
-        let synced = syncer.sync(&self.company, SyncMode::Incremental, &|_, _| {});
-        synced.await.unwrap().unwrap();
+        let reading = syncer.sync(&self.company, SyncMode::Incremental, &|_, _| {});
+        reading.await.unwrap().unwrap();
     }
 
     async fn check_webhooks(&mut self) {

@@ -6,6 +6,7 @@ use crate::safeguard::undo::undo_last;
 use crate::safeguard::{employ, limits, report};
 use crate::scale::Statements;
 use crate::support::TestApp;
+use crate::support::builder::TestAppBuilder;
 
 /// A count of statements, by their first words.
 type Counted = Vec<(String, usize)>;
@@ -16,9 +17,7 @@ async fn statements(wanted: Option<&str>) -> Vec<Vec<String>> {
     let limits = limits((3, 1), (10, 1));
     let limits: Vec<(&str, &str)> = limits.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let app = TestApp::builder().settings(&limits);
-    let app = wanted
-        .into_iter()
-        .fold(app, |app, wanted| app.wanting(wanted));
+    let app = wanted.into_iter().fold(app, TestAppBuilder::wanting);
     let mut app = app.build().await;
     employ(&mut app, 10).await;
     let statements = Statements::default();

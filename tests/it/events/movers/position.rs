@@ -63,7 +63,7 @@ async fn each_fact_of_the_position_has_its_event() {
     ];
     for (hour, fields, event, mut details) in moved {
         let entry = posted(&format!("2026-11-22T{hour}:00:00Z"), &fields);
-        app.bamboohr(&[entry.clone()]).await;
+        app.bamboohr(std::slice::from_ref(&entry)).await;
         details["work_email"] = "dana@example.com".into();
         let events = told(&mut app).await;
         assert_eq!(events, [(event.to_owned(), json!({}), details)]);

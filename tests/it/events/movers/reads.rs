@@ -37,12 +37,15 @@ async fn app_over(provider: &str, api: &StandIn) -> TestApp {
         .await
 }
 
+/// Changes a record.
+type Change = fn(&mut Value);
+
 async fn sync(app: &TestApp) -> SyncReport {
     app.advance(TimeDelta::minutes(5));
     let syncer = Syncer::new(Arc::clone(&app.parts.engine));
     let source = app.sync_sources(3).remove(0);
-    let synced = syncer.sync(&source, SyncMode::Full, &|_, _| {}).await;
-    synced.unwrap().unwrap().remove(0)
+    let reports = syncer.sync(&source, SyncMode::Full, &|_, _| {}).await;
+    reports.unwrap().unwrap().remove(0)
 }
 
 fn person(n: usize) -> Value {
@@ -224,7 +227,7 @@ async fn merge_pages_have_title_department_and_manager() {
     sync(&app).await;
     assert_eq!(taken(&mut app).await, NONE);
     let second = merge_id(2);
-    let changes: [(&str, fn(&mut Value)); 4] = [
+    let changes: [(&str, Change); 4] = [
         // The record of the employee itself does not change with it.
         ("position", |one| {
             one["employments"][0]["job_title"] = "Lead".into();

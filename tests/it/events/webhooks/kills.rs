@@ -96,9 +96,9 @@ async fn each_flip_is_received_through_kills_at_random() {
     ));
     let mut chance = Chance::of(seed);
     let received = Arc::new(Mutex::new(Received::default()));
-    let receiver = receiver(seed, &received).await;
+    let bus_at = receiver(seed, &received).await;
     let mut own = OwnPostgres::start().await;
-    let section = bus(&receiver.url, "secrets = [\"env:ONE\", \"env:TWO\"]");
+    let section = bus(&bus_at.url, "secrets = [\"env:ONE\", \"env:TWO\"]");
     let mut app = TestApp::builder()
         .on_server(own.url(), own.options())
         .tables(&(USERS.to_owned() + &people(count)))
@@ -155,9 +155,9 @@ async fn each_flip_is_received_through_kills_at_random() {
     }
     verdicts += verify(&received, &mut verified_until);
     let flips = flips(&mut app.session.conn).await;
-    let received = received.lock().unwrap();
+    let Received { accepted, failures } = std::mem::take(&mut *received.lock().unwrap());
     let mut ids: HashMap<[String; 3], HashSet<String>> = HashMap::new();
-    for request in &received.accepted {
+    for request in &accepted {
         let event = request.json();
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         let flip = [
@@ -170,15 +170,15 @@ async fn each_flip_is_received_through_kills_at_random() {
     // Each flip has an event, each event a flip, and an event keeps its id.
     assert_eq!(ids.keys().cloned().collect::<HashSet<_>>(), flips);
     assert!(ids.values().all(|ids| ids.len() == 1), "{ids:?}");
-    assert_eq!(verdicts, received.accepted.len());
+    assert_eq!(verdicts, accepted.len());
     assert!(flips.len() * 10 > count * 5, "{} of {count}", flips.len());
     say(&format!(
         "{} flips of {} deliveries, {kills} kills, {} requests failed, {} received, {} twice; all verified with both keys by both libraries; {:.1} s",
         flips.len(),
         ledger.len(),
-        received.failures.values().sum::<usize>(),
-        received.accepted.len(),
-        received.accepted.len() - flips.len(),
+        failures.values().sum::<usize>(),
+        accepted.len(),
+        accepted.len() - flips.len(),
         began.elapsed().as_secs_f32()
     ));
     service.stop();

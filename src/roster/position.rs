@@ -5,9 +5,12 @@ use leaver_core::domain::{Employee, Fact, Facts, HashedText, PositionFact, Poste
 
 /// Merges the facts about the position.
 pub(super) fn merge(employee: &mut Employee, facts: &Facts, at: Times) -> Effect {
+    let Some(posted) = &facts.position else {
+        return Effect::Unchanged;
+    };
     let merged = PositionFact::ALL.iter().map(|fact| {
-        let posted = facts.position.get(*fact);
-        merge_text(employee.position.get_mut(*fact), posted, at)
+        let known = employee.position.get_mut(*fact);
+        merge_text(known, posted.get(*fact), at)
     });
     merged.max().unwrap_or(Effect::Unchanged)
 }

@@ -344,7 +344,7 @@ prop_compose! {
         job_title in posted(vec![title(1), title(2)]),
     ) -> Observation {
         let job_title = PostedText { value: job_title, as_of: None };
-        let position = Position { job_title, ..Position::default() };
+        let position = Some(Box::new(Position { job_title, ..Position::default() }));
         let facts = Facts { status, status_changed, employment_status, hire_date, termination_date, work_email, position };
         let change = EmployeeChange {
             kind,

@@ -49,8 +49,9 @@ pub struct Facts {
     pub termination_date: Field<DateOrInstant>,
     /// The e-mail that identifies the account.
     pub work_email: Field<WorkEmail>,
-    /// The position, where its facts are configured. No decision depends on it.
-    pub position: Position<PostedText>,
+    /// The position, where its facts are configured. No decision depends on it. Boxed, since most companies do without it and
+    /// many rows can wait in memory.
+    pub position: Option<Box<Position<PostedText>>>,
 }
 
 /// A posted text of the position.

@@ -66,7 +66,9 @@ pub(super) fn drop_empty(facts: &mut Facts) {
     drop_one(&mut facts.hire_date);
     drop_one(&mut facts.termination_date);
     drop_one(&mut facts.work_email);
-    drop_one(&mut facts.position.job_title.value);
-    drop_one(&mut facts.position.department.value);
-    drop_one(&mut facts.position.manager.value);
+    if let Some(position) = &mut facts.position {
+        drop_one(&mut position.job_title.value);
+        drop_one(&mut position.department.value);
+        drop_one(&mut position.manager.value);
+    }
 }

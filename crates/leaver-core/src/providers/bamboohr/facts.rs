@@ -97,13 +97,16 @@ fn posted_position(
     names: &FieldNames,
     position: &PositionFacts,
     tenant: &Tenant,
-) -> Position<PostedText> {
-    let mut posted = Position::<PostedText>::default();
-    if event.kind != ChangeKind::Deleted {
-        for fact in position.parsed() {
-            let text = position_text(event, names, fact);
-            posted.get_mut(fact).value = position.hashed(fact, tenant, &event.employee_id, text);
-        }
+) -> Option<Box<Position<PostedText>>> {
+    if event.kind == ChangeKind::Deleted {
+        return None;
+    }
+    let mut posted = None;
+    for fact in position.parsed() {
+        let text = position_text(event, names, fact);
+        let value = position.hashed(fact, tenant, &event.employee_id, text);
+        let all: &mut Box<Position<PostedText>> = posted.get_or_insert_default();
+        all.get_mut(fact).value = value;
     }
     posted
 }
@@ -150,7 +153,7 @@ fn facts(event: &Event, names: &FieldNames, timezone: Tz) -> Facts {
             dates::date_or_instant(text, timezone)
         }),
         work_email: posted.parse(&names.work_email, work_email),
-        position: Position::default(),
+        position: None,
     }
 }
 

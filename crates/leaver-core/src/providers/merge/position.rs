@@ -46,20 +46,21 @@ pub(super) fn posted(
     position: &PositionFacts,
     tenant: &Tenant,
     employee_id: &EmployeeId,
-) -> Position<PostedText> {
-    let mut all = Position::default();
+) -> Option<Box<Position<PostedText>>> {
+    let mut posted = None;
     for fact in position.parsed() {
         let (text, as_of) = match fact {
             PositionFact::JobTitle => job_title(record),
             PositionFact::Department => department(record),
             PositionFact::Manager => (manager(record), None),
         };
+        let all: &mut Box<Position<PostedText>> = posted.get_or_insert_default();
         *all.get_mut(fact) = PostedText {
             value: position.hashed(fact, tenant, employee_id, text),
             as_of,
         };
     }
-    all
+    posted
 }
 
 /// Returns a text without surrounding space; empty if it is null or blank.

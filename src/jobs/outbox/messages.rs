@@ -15,6 +15,9 @@ use crate::engine::Failure;
 use leaver_core::events::Event;
 use leaver_core::events::messages::{Message, Rules, plan};
 
+/// Messages with which a paused destination is tried at a time.
+const MAX_PROBES: usize = 3;
+
 /// Sends claimed events. Those that cannot be sent now are given back, and those of a later digest wait.
 pub(super) async fn send(
     sender: &Sender,
@@ -45,6 +48,7 @@ pub(super) async fn send(
             .await?;
         unsent.retain(|id| !plan.wait.contains(id));
     }
+    let (mut probes, mut failed) = (1, None);
     for message in plan.messages {
         if stop.is_cancelled() || began.elapsed() > LAST_START {
             break;
@@ -55,14 +59,23 @@ pub(super) async fn send(
             break;
         };
         reach("events_sent", []);
-        let is_paused = sender.settle(lease, &[tried]).await?;
+        let has_failed = tried.result.is_err();
+        let is_closed = sender.settle(lease, &[tried]).await;
         unsent.retain(|id| !message.events.contains(id));
-        if is_paused {
-            break;
+        match is_closed {
+            // While it is paused, one message that is always refused must not keep the others.
+            Ok(true) if lease.is_probe && has_failed && probes < MAX_PROBES => probes += 1,
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(failure) => {
+                failed = Some(failure);
+                break;
+            }
         }
     }
     let unsent: Vec<Uuid> = unsent.into_iter().collect();
-    sender.release(&unsent, lease).await
+    sender.release(&unsent, lease).await?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// Makes one attempt. Returns `None` if it does not end soon after a stop.
@@ -80,6 +93,7 @@ async fn attempt(
     };
     let events = message.events.iter();
     Some(Tried {
+        began_at: now,
         events: events.filter_map(|id| carried.get(id).copied()).collect(),
         result,
         delays_digest: message.delays_digest,

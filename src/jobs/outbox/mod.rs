@@ -16,6 +16,7 @@ mod webhooks;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::ensure;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
@@ -96,8 +97,11 @@ impl Sender {
     /// Replaces the secrets and the address. What is being sent goes on with the earlier ones.
     ///
     /// # Errors
-    /// Fails like [`Sender::new`]; the earlier ones stay then.
+    /// Fails like [`Sender::new`], and if the kind differs; the earlier ones stay then.
     pub(crate) fn replace(&self, destination: &Destination) -> anyhow::Result<()> {
+        let is_same_kind = std::mem::discriminant(&self.destination.kind)
+            == std::mem::discriminant(&destination.kind);
+        ensure!(is_same_kind, "its `kind` changed; restart the service");
         self.client.replace(destination)
     }
 
@@ -118,11 +122,11 @@ impl Sender {
             Claim::Batch(batch) => batch,
         };
         reach("events_claimed", []);
-        let claimed = batch.events.len();
+        let mut claimed = batch.events.len();
         if self.destination.is_for_people() {
             messages::send(self, batch, stop).await?;
         } else {
-            webhooks::send(self, batch, stop).await?;
+            claimed = webhooks::send(self, batch, stop).await?;
         }
         Ok(Round {
             claimed,
@@ -141,8 +145,13 @@ impl Sender {
             until: now + LEASE,
             is_probe: outlook.paused_at.is_some(),
         };
+        let mut last_digest_at = outlook.last_digest_at;
         let events = if lease.is_probe {
             self.claim_probe(&mut conn, lease, now).await?
+        } else if self.destination.is_for_people() {
+            let claimed = self.claim_for_people(&mut conn, lease, now).await?;
+            last_digest_at = claimed.1;
+            claimed.0
         } else {
             store::claim(&mut conn, self.claim_limit(lease), now).await?
         };
@@ -150,16 +159,34 @@ impl Sender {
             return Ok(Claim::Batch(Batch {
                 events,
                 lease,
-                last_digest_at: outlook.last_digest_at,
+                last_digest_at,
             }));
         }
-        let is_ordered = !self.destination.is_for_people();
         let next_at = if lease.is_probe {
             None
         } else {
-            store::next_due(&mut conn, self.name(), is_ordered).await?
+            store::next_due(&mut conn, self.name(), now).await?
         };
         Ok(Claim::Nothing { next_at })
+    }
+
+    /// Claims what makes messages, and returns when a digest was last sent. Nothing while another process sends messages there:
+    /// each would have a part of a trip, or a digest of its own.
+    async fn claim_for_people(
+        &self,
+        conn: &mut PgConnection,
+        lease: Lease,
+        now: DateTime<Utc>,
+    ) -> Result<(Vec<Claimed>, Option<DateTime<Utc>>), sqlx::Error> {
+        let mut tx = conn.begin().await?;
+        let state = standing::store::lock(&mut tx, self.name()).await?;
+        let events = if store::is_leased(&mut tx, self.name(), now).await? {
+            vec![]
+        } else {
+            store::claim(&mut tx, self.claim_limit(lease), now).await?
+        };
+        tx.commit().await?;
+        Ok((events, state.last_digest_at))
     }
 
     /// Claims what a paused destination is tried with. One process at a time does so.

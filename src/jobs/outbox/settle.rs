@@ -1,8 +1,11 @@
 //! Stores the results of attempts: done, due again or dead, and whether the destination is paused.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use sqlx::Connection;
+use tokio::time::sleep;
 use tracing::{debug, info, warn};
 use uuid::Uuid;
 
@@ -10,6 +13,7 @@ use super::standing::{self, State};
 use super::store::{self, Claimed};
 use super::{Sender, retention};
 use crate::connect::destinations::SendError;
+use crate::db::error::error_chain;
 use crate::engine::Failure;
 use crate::engine::outbox::{self, NewEvent, Subject};
 use leaver_core::events::EventType;
@@ -43,6 +47,8 @@ impl From<&Claimed> for Carried {
 pub(super) struct Tried {
     /// The events that it carried.
     pub(super) events: Vec<Carried>,
+    /// When it began.
+    pub(super) began_at: DateTime<Utc>,
     /// The status of the response, or why it failed.
     pub(super) result: Result<u16, SendError>,
     /// True if the next digest waits after it.
@@ -50,7 +56,7 @@ pub(super) struct Tried {
 }
 
 /// The lease of a claim.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lease {
     /// Its end, which identifies it.
     pub(super) until: DateTime<Utc>,
@@ -75,7 +81,7 @@ pub(super) struct Settled {
     pub(super) error: Option<String>,
 }
 
-/// Whether a destination was paused or resumed by results.
+/// The effect of results on the pause of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
     None,
@@ -83,18 +89,67 @@ enum Turn {
     Resumed,
 }
 
+/// Waits before results are stored again after a failure. Without them, what was delivered is sent again.
+const STORE_AGAIN: [Duration; 4] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+];
+
 impl Sender {
-    /// Stores results, and returns whether the destination is paused now.
+    /// Stores results, and returns whether nothing is to be sent now: the destination is paused, or wants to wait. A failure to
+    /// store is repeated for some seconds, since the destination has the events already.
     ///
     /// # Errors
-    /// Returns the failure; the events are sent again when their lease has run out.
+    /// Returns the last failure; the events are sent again when their lease has run out.
     pub(super) async fn settle(&self, lease: Lease, tried: &[Tried]) -> Result<bool, Failure> {
-        let now = self.engine.clock.now();
+        let mut waits = STORE_AGAIN.iter();
+        loop {
+            let now = self.engine.clock.now();
+            let work = self.store(lease, tried, now);
+            let stored: Result<_, sqlx::Error> = self.engine.pool.with_silence_timeout(work).await;
+            match (stored, waits.next()) {
+                (Ok((settled, state, turn)), _) => {
+                    self.report(tried, &settled, &state, turn, now);
+                    self.clear_details(&settled).await;
+                    return Ok(state.is_closed(now));
+                }
+                (Err(error), None) => return Err(error.into()),
+                (Err(error), Some(wait)) => {
+                    let error = error_chain(&error);
+                    debug!(
+                        destination = self.name(),
+                        error, "events.settle: cannot store results; will retry"
+                    );
+                    sleep(*wait).await;
+                }
+            }
+        }
+    }
+
+    /// Deletes personal values that no destination needs any more. Housekeeping repeats what fails here.
+    async fn clear_details(&self, settled: &[Settled]) {
+        if !self.destination.subscription.wants_details {
+            return;
+        }
+        // After the commit: of two destinations that end at the same time, the later one sees both.
+        let finished = settled.iter().filter(|one| one.state != "due");
+        let ids: Vec<Uuid> = finished.map(|one| one.event).collect();
+        let receivers = self.receivers_of_details();
         let pool = &self.engine.pool;
-        let work = self.store(lease, tried, now);
-        let (settled, state, turn) = pool.with_silence_timeout(work).await?;
-        self.report(tried, &settled, &state, turn, now);
-        Ok(state.paused_at.is_some())
+        let cleared = async {
+            let mut conn = pool.acquire().await?;
+            retention::store::clear_details_of(&mut conn, &ids, &receivers).await
+        };
+        let cleared: Result<_, sqlx::Error> = pool.with_silence_timeout(cleared).await;
+        if let Err(error) = cleared {
+            let error = error_chain(&error);
+            debug!(
+                destination = self.name(),
+                error, "events.settle: cannot delete personal values; will retry"
+            );
+        }
     }
 
     async fn store(
@@ -120,13 +175,6 @@ impl Sender {
             }
         }
         tx.commit().await?;
-        if self.destination.subscription.wants_details {
-            // After the commit: of two destinations that end at the same time, the later one sees both.
-            let finished = settled.iter().filter(|one| one.state != "due");
-            let ids: Vec<Uuid> = finished.map(|one| one.event).collect();
-            let receivers = self.receivers_of_details();
-            retention::store::clear_details_of(&mut conn, &ids, &receivers).await?;
-        }
         Ok((settled, state, turn))
     }
 
@@ -202,9 +250,13 @@ fn apply(
     };
     let mut settled = vec![];
     for one in tried {
+        // Requests that were in flight when an earlier one failed met the same fault.
+        let is_same_fault = state.last_failed_at.is_some_and(|at| one.began_at < at);
         let attempt = match &one.result {
             Ok(_) => Attempt::Delivered,
             Err(error) if error.pauses_at_once() => Attempt::Refused,
+            Err(SendError::Status { status: 429, .. }) => Attempt::Postponed,
+            Err(_) if is_same_fault => Attempt::Postponed,
             Err(_) => Attempt::Failed,
         };
         let (status, retry_after) = match &one.result {
@@ -240,7 +292,7 @@ fn apply(
             let wait = if counts {
                 next_wait(failures, retry_after, chance)
             } else {
-                Some(std::time::Duration::ZERO)
+                Some(Duration::ZERO)
             };
             let (new_state, next_at) = match (&error, wait) {
                 (None, _) => ("done", now),
@@ -257,13 +309,14 @@ fn apply(
             });
         }
     }
+    // Rows are locked in the order of ids everywhere.
+    settled.sort_by_key(|one| one.event);
     state.failures = i32::try_from(standing.failures).unwrap_or(i32::MAX);
     let turn = match (was_paused, standing.is_paused) {
         (false, true) => {
             state.paused_at = Some(now);
             state.paused_because = Some(reason(state));
             state.probe_at = Some(next_probe(now));
-            state.probed_event = None;
             Turn::Paused
         }
         (true, false) => {

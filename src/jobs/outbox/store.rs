@@ -171,26 +171,40 @@ pub(super) async fn claim_probe(
     Ok(rows.into_iter().map(Claimed::from).collect())
 }
 
-/// Returns when the next event of a destination can be claimed. An event that waits for an earlier one does not count.
+/// Returns when the next event of a destination becomes due, or the next lease ends. What is due already waits for an event that
+/// is counted here, or for one that is being sent.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(super) async fn next_due(
     conn: &mut PgConnection,
     destination: &str,
-    is_ordered: bool,
+    now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     sqlx::query_scalar!(
-        "SELECT min(COALESCE(a.leased_until, a.next_at)) FROM leaver.outbox_attempts a JOIN leaver.outbox e ON e.id = a.event_id
-         WHERE a.destination = $1 AND a.state IN ('due', 'leased')
-           AND (NOT $2 OR e.employee_id IS NULL OR (
-               SELECT true FROM leaver.outbox p
-               WHERE (p.source, p.tenant, p.employee_id) = (e.source, e.tenant, e.employee_id) AND p.sequence < e.sequence
-                 AND (SELECT x.state FROM leaver.outbox_attempts x WHERE x.event_id = p.id AND x.destination = $1)
-                     IN ('due', 'leased')
-               LIMIT 1) IS NULL)",
+        "SELECT min(GREATEST(leased_until, next_at)) FROM leaver.outbox_attempts
+         WHERE destination = $1 AND state IN ('due', 'leased') AND (next_at > $2 OR leased_until > $2)",
         destination,
-        is_ordered,
+        now,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Returns whether a process sends events to a destination now.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn is_leased(
+    conn: &mut PgConnection,
+    destination: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM leaver.outbox_attempts
+                          WHERE destination = $1 AND state = 'leased' AND leased_until > $2) AS "is_leased!""#,
+        destination,
+        now,
     )
     .fetch_one(conn)
     .await

@@ -2,9 +2,9 @@
 
 use super::forms::{Case, Form, assert_needs_database, assert_snapshot, sentences, table};
 use super::redaction::redacted_text;
-use crate::support::TestApp;
 use crate::support::driving::terminated;
 use crate::support::event_receiver::{RECEIVER_KEYS, webhook};
+use crate::support::{BAMBOOHR_KEY, TestApp};
 
 /// They read and change the outbox.
 pub(super) const OUTBOX: [Case; 5] = [
@@ -30,7 +30,7 @@ async fn events_fit_terminals_and_pipes() {
     let mut app = TestApp::builder()
         .config_file(
             &webhook("bus", "https://bus.example.com/leaver", "*"),
-            &[RECEIVER_KEYS[0]],
+            &[("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY), RECEIVER_KEYS[0]],
         )
         .build()
         .await;

@@ -34,7 +34,7 @@ pub enum ReportedEmployment {
     Left,
 }
 
-/// What was reported of an employee.
+/// State of an employee as it was reported last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reported {
     /// The employment; `None` if no event about the record was due yet.
@@ -58,7 +58,7 @@ pub struct Comparison<'a> {
     pub employment: &'a Employment,
     /// True if the safeguard or a person's answer holds what follows from the facts.
     pub is_held: bool,
-    /// What was reported before.
+    /// State that was reported before.
     pub reported: Reported,
     /// The time.
     pub now: DateTime<Utc>,

@@ -56,6 +56,9 @@ pub enum Attempt {
     Delivered,
     /// It does not.
     Failed,
+    /// It does not, for a reason that is no further failure of the destination: it wants fewer requests (429), or the attempt
+    /// was in flight when an earlier one failed.
+    Postponed,
     /// The destination does not want events any more.
     Refused,
 }
@@ -72,12 +75,13 @@ impl Standing {
                 self.failures = self.failures.saturating_add(1);
                 self.is_paused |= self.failures >= PAUSE_AFTER;
             }
+            Attempt::Postponed => {}
             Attempt::Refused => {
                 self.failures = self.failures.saturating_add(1);
                 self.is_paused = true;
             }
         }
-        attempt == Attempt::Delivered || (!was_paused && attempt == Attempt::Failed)
+        attempt == Attempt::Delivered || (!was_paused && attempt != Attempt::Refused)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was reported of employees, in the table `leaver.outbox_people`.
+//! States of employees that were reported, in the table `leaver.outbox_people`.
 
 use std::collections::HashMap;
 

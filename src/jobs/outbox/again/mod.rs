@@ -12,11 +12,11 @@ pub(crate) struct Retried {
     pub(crate) event: Uuid,
     /// The destination; `None` for an unknown event.
     pub(crate) destination: Option<String>,
-    /// What was done.
+    /// Effect of the retry.
     pub(crate) result: RetryResult,
 }
 
-/// What a retry did.
+/// Effect of a retry on one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, strum::EnumString)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]

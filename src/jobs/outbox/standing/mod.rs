@@ -16,7 +16,8 @@ pub(super) struct State {
     pub(super) paused_because: Option<String>,
     /// When a paused destination is tried again.
     pub(super) probe_at: Option<DateTime<Utc>>,
-    /// The event that was last tried while it is paused.
+    /// The event that was last tried while it was paused. The next pause goes on after it, so that events that are always refused
+    /// do not keep the others.
     pub(super) probed_event: Option<Uuid>,
     /// Nothing is sent before.
     pub(super) wait_until: Option<DateTime<Utc>>,
@@ -62,13 +63,17 @@ impl Outlook {
 }
 
 impl State {
+    /// Returns whether nothing is to be sent now.
+    pub(super) fn is_closed(&self, now: DateTime<Utc>) -> bool {
+        self.paused_at.is_some() || self.wait_until.is_some_and(|until| until > now)
+    }
+
     /// Ends a pause, and a wait that the destination asked for.
     pub(super) fn resume(&mut self) {
         self.failures = 0;
         self.paused_at = None;
         self.paused_because = None;
         self.probe_at = None;
-        self.probed_event = None;
         self.wait_until = None;
     }
 }

@@ -101,7 +101,7 @@ pub(in crate::jobs::outbox) async fn take_probe(
     .await
 }
 
-/// Makes all events due that wait for a later attempt.
+/// Makes all events due that wait for a later attempt. The attempt before its time does not count.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -111,7 +111,8 @@ pub(in crate::jobs::outbox) async fn make_due(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE leaver.outbox_attempts SET next_at = $2 WHERE destination = $1 AND state = 'due' AND next_at > $2",
+        "UPDATE leaver.outbox_attempts SET next_at = $2, attempts = GREATEST(attempts - 1, 0)
+         WHERE destination = $1 AND state = 'due' AND next_at > $2",
         name,
         now,
     )

@@ -70,8 +70,9 @@ pub(super) async fn send(
         while let Some(joined) = sending.try_join_next() {
             add(sender, joined, &mut tried);
         }
-        // Others are sent while the results are stored.
-        if !is_ending {
+        // Others are sent while the results are stored, unless they can meet the same fault.
+        let has_failed = tried.iter().any(|(_, one)| one.result.is_err());
+        if !is_ending && !has_failed {
             start(sender, &mut waiting, &mut sending);
         }
         reach("events_sent", []);
@@ -95,7 +96,7 @@ pub(super) async fn send(
     failed.map_or(Ok(sent), Err)
 }
 
-/// Begins attempts while there is room.
+/// Begins attempts, up to the number of requests at a time.
 fn start(sender: &Sender, waiting: &mut VecDeque<Waiting>, sending: &mut JoinSet<(Lease, Tried)>) {
     let now = Instant::now();
     while sending.len() < PARALLEL

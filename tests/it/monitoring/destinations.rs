@@ -7,7 +7,7 @@ use crate::support::event_receiver::{RECEIVER_KEYS, Receiver, webhook};
 use crate::support::process::wait_until;
 use crate::support::{BAMBOOHR_KEY, TestApp, employees};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn faults_of_a_destination_fire_their_alerts() {
     let bus = Receiver::start().await;
     let secrets = [("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY), RECEIVER_KEYS[0]];

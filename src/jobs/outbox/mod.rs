@@ -98,7 +98,7 @@ impl Sender {
     ///
     /// # Errors
     /// Fails like [`Sender::new`], and if the kind differs; the earlier ones stay then.
-    pub(crate) fn replace(&self, destination: &Destination) -> anyhow::Result<()> {
+    pub fn replace(&self, destination: &Destination) -> anyhow::Result<()> {
         let is_same_kind = std::mem::discriminant(&self.destination.kind)
             == std::mem::discriminant(&destination.kind);
         ensure!(is_same_kind, "its `kind` changed; restart the service");

@@ -105,3 +105,14 @@ async fn a_trip_in_parts_is_followed_by_one_digest() {
     assert_impersonal(digest.text());
     assert_eq!(open(&mut app).await, 0);
 }
+
+#[tokio::test]
+async fn two_replicas_send_one_message_about_a_trip() {
+    let slack = Slack::start().await;
+    let mut app = app_with(&channel(&slack.url, ""), &[]).await;
+    trip(&mut app).await;
+    tokio::join!(send_due(&app, "team"), send_due(&app, "team"));
+    send_due(&app, "team").await;
+    assert_eq!(open(&mut app).await, 0);
+    slack.only();
+}

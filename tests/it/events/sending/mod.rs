@@ -1,5 +1,6 @@
 //! How events reach their destinations: order, retries, pauses, and what happens when a process ends.
 
+mod closed;
 mod commands;
 mod deaths;
 mod leftovers;

@@ -1,6 +1,6 @@
 //! A connection that is read line by line, for STARTTLS.
 //!
-//! The SMTP library buffers what it reads, and keeps the buffer when TLS begins. Whoever can write on the wire could append
+//! The SMTP library buffers what it reads, and keeps the buffer when TLS begins. An attacker on the way could append
 //! answers to that of STARTTLS, which would then count as encrypted. Here no read goes beyond a line: what follows the answer stays
 //! in the socket, TLS reads it, and the handshake fails.
 

@@ -4,14 +4,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-/// How it answers.
+/// Answers of the stub.
 #[derive(Clone, Copy)]
 pub(super) struct Script {
-    /// What it offers.
+    /// Offered after EHLO.
     pub(super) offer: &'static str,
-    /// What is sent after STARTTLS, in one write.
+    /// Sent after STARTTLS, in one write.
     pub(super) starttls: &'static str,
-    /// How long it takes until a message is accepted.
+    /// Time until a message is accepted.
     pub(super) delay: Duration,
 }
 

@@ -13,9 +13,9 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
 TIMED = connections:: correctness::locked databases::bounds databases::failover databases::idle \
-	databases::numbers::large draining:: events::webhooks::speed faults::black_hole faults::disk faults::hostile faults::points hardening::slices \
-	hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
-	scale:: serving::stop sweeps::writes webhooks::unavailable
+	databases::numbers::large draining:: events::people::slow events::webhooks::speed faults::black_hole faults::disk \
+	faults::hostile faults::points hardening::slices hardening::slots intake:: pull_clients::retries \
+	safeguard::release::a_release_of_many safeguard::tripped scale:: serving::stop sweeps::writes webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.
 THREADS = $$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))
 # The same random inputs each time, so that a failure depends on the change and not on chance.

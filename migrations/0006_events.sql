@@ -60,6 +60,7 @@ COMMENT ON COLUMN leaver.outbox_attempts.last_status IS 'Status of the last resp
 COMMENT ON COLUMN leaver.outbox_attempts.last_error IS 'Why the last attempt failed. Contains no secret and no part of a response.';
 
 CREATE INDEX outbox_attempts_open_idx ON leaver.outbox_attempts (destination, next_at, event_id) WHERE state IN ('due', 'leased');
+CREATE INDEX outbox_attempts_since_idx ON leaver.outbox_attempts (destination, since) WHERE state IN ('due', 'leased');
 CREATE INDEX outbox_attempts_dead_idx ON leaver.outbox_attempts (destination, finished_at) WHERE state = 'dead';
 
 CREATE TABLE leaver.outbox_people (

@@ -22,8 +22,17 @@ pub(crate) fn cause(error: &reqwest::Error) -> String {
 /// Returns the cause below an error in words: of a connection, of TLS. It must not quote a response.
 #[must_use]
 pub(crate) fn below(error: &dyn Error) -> String {
+    in_words(error.source())
+}
+
+/// Returns an I/O error in words.
+#[must_use]
+pub(crate) fn of_io(error: &io::Error) -> String {
+    in_words(Some(error))
+}
+
+fn in_words(mut next: Option<&(dyn Error + 'static)>) -> String {
     let mut last = None;
-    let mut next = error.source();
     while let Some(error) = next {
         if let Some(text) = known(error) {
             return text;

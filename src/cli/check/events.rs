@@ -7,7 +7,7 @@ use super::destinations::check_name;
 use super::{CheckReport, CheckStatus};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Settings;
-use crate::reports::events::store;
+use crate::reports::events::{counted, store};
 
 /// Warns of destinations that are paused or did not receive events, and of events for destinations that are not configured any
 /// more.
@@ -29,14 +29,14 @@ pub(super) async fn check_events(
                     "paused since {}: {}; {} waiting, `leaver events resume {name}` sends now",
                     output::time(at),
                     one.paused_because.unwrap_or_default(),
-                    events(one.pending)
+                    counted(one.pending)
                 );
                 report.add(CheckStatus::Warning, &check_name(name), text);
             }
             if one.dead > 0 {
                 let text = format!(
                     "{} dead after the last attempt; `leaver events retry --destination {name} --dead` sends them again",
-                    events(one.dead)
+                    counted(one.dead)
                 );
                 report.add(CheckStatus::Warning, &check_name(name), text);
             }
@@ -45,13 +45,9 @@ pub(super) async fn check_events(
     for one in store::unconfigured(conn, &names).await? {
         let text = format!(
             "not configured any more; {} waiting, deleted after `events.retention`",
-            events(one.pending)
+            counted(one.pending)
         );
         report.add(CheckStatus::Warning, &check_name(&one.destination), text);
     }
     Ok(())
-}
-
-fn events(number: i64) -> String {
-    output::count(usize::try_from(number).unwrap_or_default(), "event")
 }

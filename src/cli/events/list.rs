@@ -170,7 +170,7 @@ async fn note_destinations(conn: &mut PgConnection, settings: &Settings) -> anyh
 }
 
 fn waiting(pending: i64) -> String {
-    let events = output::count(usize::try_from(pending).unwrap_or_default(), "event");
+    let events = events::counted(pending);
     let verb = if pending == 1 { "waits" } else { "wait" };
     format!("{events} {verb}")
 }

@@ -13,12 +13,13 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
-use super::smtp_errors::{Step, failed};
+use super::smtp_errors::{Step, failed, not_connected};
+use super::smtp_lines::LineByLine;
 use super::smtp_url::{Security, SmtpUrl};
 use super::{EmailSettings, SEND_TIMEOUT, SendError};
 use leaver_core::events::messages::Message;
 
-/// Time limit of the farewell. The message is already accepted then.
+/// Time limit of QUIT. The message is already accepted then.
 const QUIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A mailbox that receives messages.
@@ -69,37 +70,38 @@ impl Mailer {
         let sending = async {
             let mut connection = self.open_session().await?;
             let sent = self.transfer(&mut connection, &email).await;
-            // A server that does not answer the farewell has the message nevertheless.
-            if timeout(QUIT_TIMEOUT, connection.quit()).await.is_err() {
-                tracing::debug!("the mail server did not answer QUIT");
-            }
-            sent
+            Ok::<_, SendError>((connection, sent))
         };
-        match timeout(SEND_TIMEOUT, sending).await {
-            Ok(sent) => sent,
-            Err(_) => Err(SendError::Unreachable(format!(
+        let Ok(answered) = timeout(SEND_TIMEOUT, sending).await else {
+            return Err(SendError::Unreachable(format!(
                 "{} did not answer in time",
                 self.server
-            ))),
-        }
+            )));
+        };
+        let (connection, sent) = answered?;
+        // The server has the message whatever it answers to QUIT. Nothing waits for that, not even a stop.
+        tokio::spawn(quit(connection));
+        sent
     }
 
     /// Connects, encrypts and authenticates.
     async fn open_session(&self) -> Result<AsyncSmtpConnection, SendError> {
         let at = |step| move |error| failed(&self.server, step, &error);
-        let tls = match self.server.security {
-            Security::Implicit => self.tls.clone(),
-            Security::StartTls | Security::None => None,
+        let (host, port) = (self.server.host.as_str(), self.server.port);
+        let connected = match self.server.security {
+            Security::StartTls => {
+                let stream = LineByLine::connect(host, port).await;
+                let stream = stream.map_err(|error| not_connected(&self.server, &error))?;
+                AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello).await
+            }
+            // Without STARTTLS there is only TLS from the first byte, or none.
+            Security::Implicit | Security::None => {
+                let (limit, tls) = (Some(SEND_TIMEOUT), self.tls.clone());
+                let address = (host, port);
+                AsyncSmtpConnection::connect_tokio1(address, limit, &self.hello, tls, None).await
+            }
         };
-        let address = (self.server.host.as_str(), self.server.port);
-        let connecting = AsyncSmtpConnection::connect_tokio1(
-            address,
-            Some(SEND_TIMEOUT),
-            &self.hello,
-            tls,
-            None,
-        );
-        let mut connection = connecting.await.map_err(at(Step::Connect))?;
+        let mut connection = connected.map_err(at(Step::Connect))?;
         if let (Security::StartTls, Some(tls)) = (self.server.security, &self.tls) {
             if !connection.can_starttls() {
                 return Err(SendError::Unusable(format!(
@@ -206,6 +208,14 @@ impl Mailer {
         email.body(text).map_err(|_| {
             SendError::Refused("the message cannot be written as an e-mail".to_owned())
         })
+    }
+}
+
+/// Ends a connection. Its result changes nothing.
+async fn quit(mut connection: AsyncSmtpConnection) {
+    let result = timeout(QUIT_TIMEOUT, connection.quit()).await;
+    if !matches!(result, Ok(Ok(_))) {
+        tracing::debug!("the mail server did not answer QUIT");
     }
 }
 

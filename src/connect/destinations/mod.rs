@@ -7,6 +7,7 @@ mod response;
 mod slack;
 mod slack_errors;
 mod smtp_errors;
+mod smtp_lines;
 mod smtp_url;
 mod webhook;
 

@@ -1,5 +1,7 @@
 //! Failures of SMTP in words. The texts of a server are left out: they can contain addresses.
 
+use std::io;
+
 use lettre::transport::smtp::Error;
 
 use super::SendError;
@@ -49,6 +51,17 @@ pub(super) fn failed(server: &SmtpUrl, step: Step, error: &Error) -> SendError {
     }
 }
 
+/// Returns the failure of a connection before anything was read.
+pub(super) fn not_connected(server: &SmtpUrl, error: &io::Error) -> SendError {
+    SendError::Unreachable(unconnected(server, &failure::of_io(error)))
+}
+
+fn unconnected(server: &SmtpUrl, cause: &str) -> String {
+    format!(
+        "cannot connect to {server}: {cause}; check `url`, and the ports: 465 is for smtps://, 587 for smtp://"
+    )
+}
+
 fn lost(server: &SmtpUrl, step: Step, error: &Error) -> String {
     if error.is_response() || error.is_client() {
         return format!(
@@ -57,9 +70,7 @@ fn lost(server: &SmtpUrl, step: Step, error: &Error) -> String {
     }
     let cause = failure::below(error);
     match step {
-        Step::Connect => format!(
-            "cannot connect to {server}: {cause}; check `url`, and the ports: 465 is for smtps://, 587 for smtp://"
-        ),
+        Step::Connect => unconnected(server, &cause),
         _ => format!("the connection to {server} failed: {cause}"),
     }
 }

@@ -10,6 +10,8 @@ use uuid::Uuid;
 pub(crate) const MAY_WAIT_FOR: TimeDelta = TimeDelta::minutes(10);
 /// An event that is due is sent at once. One that waits for the next digest is not late before this time after it.
 pub(crate) const MAY_BE_LATE_BY: TimeDelta = TimeDelta::minutes(1);
+/// Events of a destination are counted up to this number and one more, which stands for all above.
+pub(crate) const MOST_COUNTED: i64 = 10_000;
 
 /// An event at one destination.
 #[derive(Clone, Debug, Serialize)]
@@ -70,14 +72,14 @@ pub(crate) struct DestinationStatus {
     pub(crate) paused_at: Option<DateTime<Utc>>,
     /// Why it is paused.
     pub(crate) paused_because: Option<String>,
-    /// Events that wait for it.
+    /// Events that wait for it, at most [`MOST_COUNTED`] + 1.
     pub(crate) pending: i64,
     /// Since when the oldest of them waits.
     pub(crate) oldest_since: Option<DateTime<Utc>>,
     /// Those of them that wait for more than ten minutes, without those that wait for the next digest.
     #[serde(skip)]
     pub(crate) late: i64,
-    /// Events whose last attempt failed.
+    /// Events whose last attempt failed, at most [`MOST_COUNTED`] + 1.
     pub(crate) dead: i64,
     /// When it last received something.
     pub(crate) last_delivered_at: Option<DateTime<Utc>>,
@@ -94,4 +96,13 @@ pub(crate) struct Unconfigured {
     pub(crate) destination: String,
     /// Events that were not sent to it.
     pub(crate) pending: i64,
+}
+
+/// Returns a number of events in words, such as `2 events`.
+pub(crate) fn counted(events: i64) -> String {
+    match events {
+        1 => "1 event".to_owned(),
+        more if more > MOST_COUNTED => format!("more than {MOST_COUNTED} events"),
+        some => format!("{some} events"),
+    }
 }

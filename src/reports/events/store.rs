@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    DestinationStatus, EventFilter, EventSummary, MAY_BE_LATE_BY, MAY_WAIT_FOR, Unconfigured,
+    DestinationStatus, EventFilter, EventSummary, MAY_BE_LATE_BY, MAY_WAIT_FOR, MOST_COUNTED,
+    Unconfigured,
 };
 
 /// Returns at most `limit` events, newest first, each once for each destination.
@@ -38,7 +39,8 @@ pub(crate) async fn list(
     .await
 }
 
-/// Returns the state of these destinations, in the order given.
+/// Returns the state of these destinations, in the order given. Reads at most [`MOST_COUNTED`] + 1 events of each that wait, the
+/// oldest first, and as many dead ones: health is queried often.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -56,17 +58,23 @@ pub(crate) async fn destinations(
            FROM unnest($1::text[]) WITH ORDINALITY AS n (name, position)
            LEFT JOIN leaver.destinations d ON d.name = n.name
            CROSS JOIN LATERAL (
-               SELECT count(*) AS pending, min(a.since) AS oldest_since,
-                      count(*) FILTER (WHERE a.since < $2 AND NOT (a.attempts = 0 AND a.next_at > $3)) AS late
-               FROM leaver.outbox_attempts a WHERE a.destination = n.name AND a.state IN ('due', 'leased')
+               SELECT count(*) AS pending, min(oldest.since) AS oldest_since,
+                      count(*) FILTER (WHERE oldest.since < $2 AND NOT (oldest.attempts = 0 AND oldest.next_at > $3)) AS late
+               FROM (
+                   SELECT a.since, a.attempts, a.next_at FROM leaver.outbox_attempts a
+                   WHERE a.destination = n.name AND a.state IN ('due', 'leased') ORDER BY a.since LIMIT $4
+               ) oldest
            ) waiting
            CROSS JOIN LATERAL (
-               SELECT count(*) AS count FROM leaver.outbox_attempts a WHERE a.destination = n.name AND a.state = 'dead'
+               SELECT count(*) AS count FROM (
+                   SELECT FROM leaver.outbox_attempts a WHERE a.destination = n.name AND a.state = 'dead' LIMIT $4
+               ) listed
            ) dead
            ORDER BY n.position"#,
         names,
         now - MAY_WAIT_FOR,
         now - MAY_BE_LATE_BY,
+        MOST_COUNTED + 1,
     )
     .fetch_all(conn)
     .await

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::reasons::{Reason, count, minute};
+use super::reasons::{Reason, minute};
 use crate::base::metrics::DestinationGauges;
-use crate::reports::events::DestinationStatus;
+use crate::reports::events::{DestinationStatus, counted};
 
 /// Lists the destinations that are paused, or did not receive events.
 pub(super) fn reasons(destinations: &[DestinationStatus]) -> Vec<Reason> {
@@ -41,7 +41,7 @@ pub(super) fn reasons(destinations: &[DestinationStatus]) -> Vec<Reason> {
             "events_dead",
             format!(
                 "{} for destination {name} failed at the last of 11 attempts{}; `leaver events retry --destination {name} --dead` sends them again",
-                count(one.dead, "event"),
+                counted(one.dead),
                 after_error(one)
             ),
             format!("leaver events --destination {name} --state dead"),
@@ -69,7 +69,7 @@ pub(super) fn gauges<'d>(
 
 fn waiting(events: i64) -> String {
     let verb = if events == 1 { "waits" } else { "wait" };
-    format!("{} {verb}", count(events, "event"))
+    format!("{} {verb}", counted(events))
 }
 
 fn after_error(one: &DestinationStatus) -> String {

@@ -6,6 +6,9 @@ mod mailboxes;
 mod servers;
 mod sink;
 mod slack_stub;
+mod slow;
+mod smtp_stub;
+mod stubs;
 mod trips;
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ const USER: &str = "leaver@example.com";
 const WITH_PASSWORD: &str = "password = \"env:SMTP_PASSWORD\"\n";
 
 /// An address that reaches this machine, but is no loopback address.
-const ELSEWHERE: &str = "0.0.0.0";
+pub(super) const ELSEWHERE: &str = "0.0.0.0";
 
 /// A certificate that no authority has signed, and its key.
 struct Pair {
@@ -45,7 +45,7 @@ impl Pair {
 }
 
 /// Returns an app with a trip.
-async fn tripped(destinations: &str) -> TestApp {
+pub(super) async fn tripped(destinations: &str) -> TestApp {
     let mut app = app_with(destinations, &[]).await;
     employ(&mut app, 10).await;
     report(&mut app, 0..5, false).await;
@@ -53,7 +53,7 @@ async fn tripped(destinations: &str) -> TestApp {
 }
 
 /// Sends one message, and returns why the destination is paused, and the last error.
-async fn refused(url: &str, more: &str) -> (Option<String>, String) {
+pub(super) async fn refused(url: &str, more: &str) -> (Option<String>, String) {
     let mut app = tripped(&mailbox(url, "\"it@example.com\"", more)).await;
     send_due(&app, "mail").await;
     let (paused, error) = state(&mut app, "mail").await;

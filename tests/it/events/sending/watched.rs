@@ -112,3 +112,33 @@ async fn series_of_destinations_are_there_at_zero() {
         "{all}"
     );
 }
+
+#[tokio::test]
+async fn events_are_counted_up_to_10000() {
+    let bus = Receiver::start().await;
+    let mut app = app_with(&webhook("bus", &bus.url, "account.*"), 1).await;
+    let now = app.parts.engine.clock.now().to_rfc3339();
+    app.sql(&format!(
+        "WITH new AS (INSERT INTO leaver.outbox (id, type, occurred_at, data)
+             SELECT gen_random_uuid(), 'account.deactivated', '{now}', '{{}}' FROM generate_series(1, 10100) RETURNING id)
+         INSERT INTO leaver.outbox_attempts (event_id, destination, attempts, next_at, since)
+         SELECT id, 'bus', 1, '{now}', '{now}'::timestamptz - (1000 + row_number() OVER ()) * interval '1 second' FROM new"
+    ))
+    .await;
+    let found = metrics(&app).await;
+    for line in [
+        "leaver_events_pending{destination=\"bus\"} 10001",
+        "leaver_events_oldest_age_seconds{destination=\"bus\"} 11100",
+    ] {
+        assert!(found.iter().any(|one| one == line), "{found:?}");
+    }
+    let text = app.get("/health").await.body["reasons"].to_string();
+    assert!(
+        text.contains("more than 10000 events wait for destination bus"),
+        "{text}"
+    );
+    app.sql("UPDATE leaver.outbox_attempts SET state = 'dead', finished_at = next_at")
+        .await;
+    let health = app.get("/health").await.body;
+    assert_eq!(health["destinations"]["bus"]["dead"], 10_001);
+}

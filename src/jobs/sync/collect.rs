@@ -123,7 +123,9 @@ impl<'s> SyncRun<'s> {
         let are_credentials_refused = matches!(
             result,
             Err(SyncError::Api(
-                ReadError::Unauthorized { .. } | ReadError::Forbidden { .. }
+                ReadError::Unauthorized { .. }
+                    | ReadError::Forbidden { .. }
+                    | ReadError::CredentialsBlocked { .. }
             ))
         );
         let error = result.err().map(|error| match error {

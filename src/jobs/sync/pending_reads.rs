@@ -192,7 +192,10 @@ impl PendingReader {
         let read = &response.read;
         let failed = match response.result {
             Err(error) => {
-                if matches!(error, ReadError::Unauthorized { .. }) {
+                if matches!(
+                    error,
+                    ReadError::Unauthorized { .. } | ReadError::CredentialsBlocked { .. }
+                ) {
                     problems::credentials_refused(&self.engine, &read.key.source, &error).await?;
                 }
                 Some(FailedRead::of_api(&error))

@@ -193,6 +193,10 @@ impl Comparison<'_> {
 
     /// Adds the events about the employment. Uncertain facts report nothing.
     fn employment(&self, reported: &mut Reported, events: &mut Vec<EmployeeEvent>) {
+        if reported.employment == Some(ReportedEmployment::Left) && self.had_returned() {
+            events.push(self.event(EventType::EmployeeRehired, json!({})));
+            reported.employment = Some(ReportedEmployment::Employed);
+        }
         let Some(before) = reported.employment else {
             return;
         };
@@ -235,6 +239,13 @@ impl Comparison<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Returns whether the facts before this transaction showed an employed person. An employment can begin by time alone, or
+    /// while no destination wants events.
+    fn had_returned(&self) -> bool {
+        !departure::outlasts_the_facts(self.policy, self.before)
+            && assess(self.policy, self.before, self.now).is_certainly_employed()
     }
 
     /// Returns when the employment ended by its termination date, if that has passed and belongs to it.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::EventType;
+use super::{EventType, without_values};
 use crate::decision::access_end::{access_end, day_start, start_of};
 use crate::decision::assess::{Employment, assess};
 use crate::decision::departure;
@@ -206,8 +206,12 @@ impl Comparison<'_> {
         match self.employment {
             Employment::Left { reason } if !self.is_held => {
                 if !was_left {
-                    let data = json!({ "reason": reason, "ended_at": self.ended_at() });
-                    events.push(self.event(EventType::EmployeeTerminated, data));
+                    let short = without_values(reason);
+                    let data = json!({ "reason": short, "ended_at": self.ended_at() });
+                    let mut ended = self.event(EventType::EmployeeTerminated, data);
+                    let reason = Value::from(reason.as_str());
+                    ended.details.insert("reason".to_owned(), reason);
+                    events.push(ended);
                 }
                 reported.employment = Some(ReportedEmployment::Left);
                 reported.ends_at = None;

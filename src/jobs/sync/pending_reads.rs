@@ -192,10 +192,7 @@ impl PendingReader {
         let read = &response.read;
         let failed = match response.result {
             Err(error) => {
-                if matches!(
-                    error,
-                    ReadError::Unauthorized { .. } | ReadError::CredentialsBlocked { .. }
-                ) {
+                if error.concerns_credentials() {
                     problems::credentials_refused(&self.engine, &read.key.source, &error).await?;
                 }
                 Some(FailedRead::of_api(&error))

@@ -1,6 +1,6 @@
 //! Reasons without values of the HR system. A reason quotes an unknown status between backticks, and shows dates.
 
-/// What stands for a value.
+/// The text in place of a value.
 const VALUE: &str = "…";
 /// Quoted parts that are names of settings.
 const SETTINGS: [&str; 11] = [

@@ -144,6 +144,15 @@ impl ReadError {
         )
     }
 
+    /// Returns true if the API refused these credentials, now or a short time ago.
+    #[must_use]
+    pub fn concerns_credentials(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized { .. } | Self::CredentialsBlocked { .. }
+        )
+    }
+
     /// Returns true if the API did not answer at all.
     #[must_use]
     pub fn is_without_answer(&self) -> bool {

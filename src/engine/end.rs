@@ -15,7 +15,7 @@ use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
 use crate::engine::holds::{self, resolve::find_tolerantly};
 use crate::engine::origin::{Cause, Origin};
-use crate::engine::outbox;
+use crate::engine::outbox::{self, Events};
 use crate::roster::{self, sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
@@ -261,13 +261,17 @@ pub async fn end_access(
             Ok(Change::of(employee, id, direction, &origin, false))
         })
         .collect::<Result<_, sqlx::Error>>()?;
-    let mut events = batches::record(&mut tx, table, &changes, &origin, now).await?;
+    let mut closed = holds::store::withdraw(&mut tx, &keys, actor, now).await?;
     let all: BTreeSet<AccountId> = candidates.iter().map(|c| c.account.id.clone()).collect();
-    events.extend(holds::store::withdraw(&mut tx, &keys, actor, now).await?);
     for request in [RequestedAction::Reactivate, RequestedAction::Deactivate] {
         let withdrawn = holds::store::withdraw_applied(&mut tx, request, &all, actor, now);
-        events.extend(withdrawn.await?);
+        closed.extend(withdrawn.await?);
     }
+    // The end that the safeguard held has come about.
+    let ended = outbox::employment::of_settled_ends(&mut tx, policies, &closed, |_| true, now);
+    let mut events: Events = ended.await?.into_iter().collect();
+    events.extend(batches::record(&mut tx, table, &changes, &origin, now).await?);
+    events.extend(closed);
 
     let entries: Vec<AuditEntry> = candidates
         .iter()

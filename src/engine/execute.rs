@@ -22,7 +22,7 @@ use crate::engine::accounts::{self, AccountsTable, Applied, IfProtected};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
 use crate::engine::holds::{self, NewHold};
-use crate::engine::outbox::{self, Events};
+use crate::engine::outbox::{self, Events, employment::of_settled_ends};
 use crate::roster;
 use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
@@ -199,7 +199,7 @@ pub(crate) async fn execute_unrecorded(
     let actor = &origin.actor;
     events.extend(refused.events(&entries, origin));
     events.extend(holds::store::withdraw(conn, &without_hold, actor, now).await?);
-    events.extend(holds::withdraw_settled(conn, &applied, actor, now).await?);
+    let settled = holds::withdraw_settled(conn, &applied, actor, now).await?;
     holds::store::lapse(conn, &lapsed).await?;
     for (position, id) in holds::store::raise(conn, &holds, origin.cause, now).await? {
         let Some(hold) = holds.get(position) else {
@@ -217,6 +217,9 @@ pub(crate) async fn execute_unrecorded(
     }
     // What became known of a person comes before what follows from it.
     let mut in_order: Events = assessed.events(conn, now).await?.into_iter().collect();
+    let is_other = |key: &EmployeeKey| !report.outcomes.contains_key(key);
+    in_order.extend(of_settled_ends(conn, policies, &settled, is_other, now).await?);
+    events.extend(settled);
     in_order.extend(events);
     roster::store::save_evaluated(conn, &saved, |key| keeps_plan.contains(key), now).await?;
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;

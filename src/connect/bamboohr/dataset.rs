@@ -104,6 +104,7 @@ impl Reader {
         }
         if page.place.items.is_some_and(|items| rows < items) {
             self.out.warn("the dataset has more rows than it returned");
+            self.has_gap = true;
         }
         Ok(())
     }
@@ -188,7 +189,10 @@ impl Reader {
         for part in list.push(&body).map_err(failed)? {
             match part {
                 ListPart::Item(row) => rows.push(row),
-                ListPart::LongItem => self.out.warn("a row is too long"),
+                ListPart::LongItem => {
+                    self.out.warn("a row is too long");
+                    self.has_gap = true;
+                }
                 ListPart::Member(name, text) => place.take(&name, &text).map_err(failed)?,
             }
         }

@@ -32,6 +32,8 @@ pub(super) struct Reader {
     changed_at: HashMap<EmployeeId, DateTime<Utc>>,
     /// The rows so far.
     pub(super) rows: Rows,
+    /// True if rows of the answer are missing, and one of them may contradict another.
+    pub(super) has_gap: bool,
 }
 
 /// The list of changes, before the records are read.
@@ -52,6 +54,7 @@ impl Reader {
             out,
             changed_at: HashMap::new(),
             rows: Rows::default(),
+            has_gap: false,
         }
     }
 
@@ -167,13 +170,19 @@ impl Reader {
                 reasons.push(reason);
                 continue;
             }
+            self.has_gap = false;
             let read = match way {
                 Way::Report => self.read_report(listed).await,
                 _ => self.read_dataset(listed, selection).await,
             };
             match read {
                 Ok(()) => {
-                    self.pass_on_waiting().await;
+                    if self.has_gap {
+                        // Single reads bring those that waited.
+                        self.rows.leave_way();
+                    } else {
+                        self.pass_on_waiting().await;
+                    }
                     self.api.ways.allow(way);
                     reasons.push(format!("the account allows the {}", way.as_str()));
                     let because = reasons.join(", and ");

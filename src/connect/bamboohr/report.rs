@@ -95,7 +95,10 @@ impl Reader {
                 report.early.extend_from_slice(&row);
                 report.early_lengths.push(row.len());
             }
-            ListPart::LongItem => self.out.warn("a row is too long"),
+            ListPart::LongItem => {
+                self.out.warn("a row is too long");
+                self.has_gap = true;
+            }
             ListPart::Member(name, text) if name == "fields" => {
                 if report.withheld.is_some() {
                     return Err(InvalidResponse::WrongShape("it has two lists of fields").into());

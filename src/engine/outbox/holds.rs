@@ -10,7 +10,7 @@ use crate::engine::origin::Cause;
 use crate::engine::safeguard::Scope;
 use crate::engine::safeguard::trips::Trip;
 use leaver_core::domain::AccountId;
-use leaver_core::events::EventType;
+use leaver_core::events::{EventType, without_values};
 
 /// Returns the event of a hold that was opened under this ID.
 pub(crate) fn of_opened_hold(hold: &NewHold, id: i64, cause: Cause) -> NewEvent {
@@ -18,12 +18,13 @@ pub(crate) fn of_opened_hold(hold: &NewHold, id: i64, cause: Cause) -> NewEvent 
         "account_id": hold.question.account.as_ref().map(AccountId::as_str),
         "cause": cause.as_str(),
         "hold_id": id,
-        "reason": hold.reason,
+        "reason": without_values(&hold.reason),
         "requested_action": hold.question.requested_action.as_str(),
         "trip_id": hold.trip,
     });
-    NewEvent::new(EventType::HoldOpened, Subject::of(&hold.employee), data)
-        .with_details(work_email(hold.work_email.as_ref()))
+    let mut details = work_email(hold.work_email.as_ref());
+    details["reason"] = hold.reason.as_str().into();
+    NewEvent::new(EventType::HoldOpened, Subject::of(&hold.employee), data).with_details(details)
 }
 
 /// Returns the events of holds that were closed, as they are now.

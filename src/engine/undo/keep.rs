@@ -11,7 +11,7 @@ use crate::engine::accounts::{AccountsTable, Applied};
 use crate::engine::evaluate::{Evaluated, evaluate_facts};
 use crate::engine::holds::{self, NewHold};
 use crate::engine::origin::Origin;
-use crate::engine::outbox::Events;
+use crate::engine::outbox::{Events, employment::of_settled_ends};
 use crate::engine::policies::Policies;
 use crate::engine::safeguard::change_of;
 use crate::roster;
@@ -65,6 +65,8 @@ pub(super) async fn keep_restored(
     roster::store::save(conn, &holders, now).await?;
     let actor = &origin.actor;
     let mut events = holds::withdraw_settled(conn, applied, actor, now).await?;
+    let ended = of_settled_ends(conn, policies, &events, |_| true, now).await?;
+    events.extend(ended);
     let evaluation = evaluate_facts(conn, table, policies, holders, now).await?;
     let rejected: Vec<NewHold> = evaluation
         .decided

@@ -120,12 +120,11 @@ impl<'s> SyncRun<'s> {
             SyncError::Api(error) => self.records == 0 && error.is_without_answer(),
             SyncError::Database(_) | SyncError::Engine(_) => true,
         });
-        let are_credentials_refused = matches!(
-            result,
-            Err(SyncError::Api(
-                ReadError::Unauthorized { .. } | ReadError::Forbidden { .. }
-            ))
-        );
+        let are_credentials_refused = result.as_ref().is_err_and(|error| match error {
+            SyncError::Api(ReadError::Forbidden { .. }) => true,
+            SyncError::Api(error) => error.concerns_credentials(),
+            SyncError::Database(_) | SyncError::Engine(_) => false,
+        });
         let error = result.err().map(|error| match error {
             SyncError::Api(error) => format!("{host}: {error}"),
             error => error.to_string(),

@@ -192,7 +192,7 @@ impl PendingReader {
         let read = &response.read;
         let failed = match response.result {
             Err(error) => {
-                if matches!(error, ReadError::Unauthorized { .. }) {
+                if error.concerns_credentials() {
                     problems::credentials_refused(&self.engine, &read.key.source, &error).await?;
                 }
                 Some(FailedRead::of_api(&error))

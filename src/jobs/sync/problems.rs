@@ -36,8 +36,10 @@ pub(super) async fn save(
         since: now,
         reason: Some(reason),
     });
+    // Only a complete sync ends a problem. So one cause that shows itself in two ways is reported once for each.
+    let ended_of = found.is_none().then_some(&state.source);
     let checked = Checked {
-        sources: std::slice::from_ref(&state.source),
+        sources: ended_of.map_or(&[], std::slice::from_ref),
         codes: &codes,
         part: Some(&state.linked_account_id),
     };

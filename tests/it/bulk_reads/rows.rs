@@ -250,3 +250,28 @@ async fn an_answer_without_an_end_ends_no_access() {
     assert!(test.full().await.incomplete.is_some());
     assert_eq!(test.off().await, LEFT);
 }
+
+#[tokio::test]
+async fn a_missing_row_may_contradict_an_end() {
+    let mut ended = sixty();
+    ended[1] = terminated_bamboohr_employee(2);
+    let mut long = bamboohr_employee(2);
+    long["customNote"] = "x".repeat(70_000).into();
+    let with_long: Vec<Value> = ended.iter().cloned().chain([long]).collect();
+    let cases = [
+        (REPORT, report_of(&with_long)),
+        (DATASET, dataset_of(&with_long, 1, 1, 61)),
+        (DATASET, dataset_of(&ended, 1, 1, 61)),
+    ];
+    for (way, body) in cases {
+        let mut test = BulkTest::new(sixty()).await;
+        if way == DATASET {
+            test.company.set(|answers| answers.report = Some(403));
+        }
+        test.api.script(way, [cut(&body)]);
+        let report = test.full().await;
+        assert!(report.incomplete.is_some(), "{way}");
+        assert_eq!(test.single_reads(), ["2", "7", "52"], "{way}");
+        assert_eq!(test.off().await, LEFT, "{way}");
+    }
+}

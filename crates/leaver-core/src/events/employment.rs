@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::EventType;
+use super::{EventType, without_values};
 use crate::decision::access_end::{access_end, day_start, start_of};
 use crate::decision::assess::{Employment, assess};
 use crate::decision::departure;
@@ -193,6 +193,10 @@ impl Comparison<'_> {
 
     /// Adds the events about the employment. Uncertain facts report nothing.
     fn employment(&self, reported: &mut Reported, events: &mut Vec<EmployeeEvent>) {
+        if reported.employment == Some(ReportedEmployment::Left) && self.had_returned() {
+            events.push(self.event(EventType::EmployeeRehired, json!({})));
+            reported.employment = Some(ReportedEmployment::Employed);
+        }
         let Some(before) = reported.employment else {
             return;
         };
@@ -202,8 +206,12 @@ impl Comparison<'_> {
         match self.employment {
             Employment::Left { reason } if !self.is_held => {
                 if !was_left {
-                    let data = json!({ "reason": reason, "ended_at": self.ended_at() });
-                    events.push(self.event(EventType::EmployeeTerminated, data));
+                    let short = without_values(reason);
+                    let data = json!({ "reason": short, "ended_at": self.ended_at() });
+                    let mut ended = self.event(EventType::EmployeeTerminated, data);
+                    let reason = Value::from(reason.as_str());
+                    ended.details.insert("reason".to_owned(), reason);
+                    events.push(ended);
                 }
                 reported.employment = Some(ReportedEmployment::Left);
                 reported.ends_at = None;
@@ -235,6 +243,13 @@ impl Comparison<'_> {
             }
             _ => {}
         }
+    }
+
+    /// Returns whether the facts before this transaction showed an employed person. An employment can begin by time alone, or
+    /// while no destination wants events.
+    fn had_returned(&self) -> bool {
+        !departure::outlasts_the_facts(self.policy, self.before)
+            && assess(self.policy, self.before, self.now).is_certainly_employed()
     }
 
     /// Returns when the employment ended by its termination date, if that has passed and belongs to it.

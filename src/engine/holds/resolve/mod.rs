@@ -17,11 +17,11 @@ use crate::engine::effects;
 use crate::engine::holds::close::close;
 use crate::engine::holds::{self, Hold};
 use crate::engine::origin::{Cause, Origin};
-use crate::engine::outbox;
+use crate::engine::outbox::{self, employment::of_settled_ends};
 use crate::engine::policies::Policies;
 use crate::engine::shadow;
 use crate::roster::{self, sharing::Sharing};
-use leaver_core::decision::assess::Employment;
+use leaver_core::decision::assess::{Employment, assess};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{Account, AccountId, DeliveryId, Employee, Tenant, WorkEmail};
 
@@ -151,7 +151,10 @@ async fn try_to_approve(
     }
     roster::store::forget_deactivation(&mut tx, &applied.reactivated).await?;
     let mut events = outbox::of_closed_holds([&hold], actor)?;
-    events.extend(holds::withdraw_settled(&mut tx, &applied, actor, now).await?);
+    let settled = holds::withdraw_settled(&mut tx, &applied, actor, now).await?;
+    let ended = of_settled_ends(&mut tx, policies, &settled, |other| *other != key, now).await?;
+    events.extend(settled);
+    events.extend(ended);
 
     let changed = applied.deactivated.union(&applied.reactivated).cloned();
     let changed: BTreeSet<AccountId> = changed.collect();
@@ -224,7 +227,7 @@ async fn try_to_approve(
     })
 }
 
-/// Returns the events about employees whose end of employment the person confirmed.
+/// Returns the events about employees whose end of employment, or whose return, the person confirmed.
 async fn employment_events(
     conn: &mut PgConnection,
     policies: &Policies,
@@ -233,11 +236,16 @@ async fn employment_events(
     now: DateTime<Utc>,
 ) -> Result<Vec<outbox::NewEvent>, sqlx::Error> {
     let mut assessed = outbox::employment::Assessed::new(policies);
-    if hold.requested_action == RequestedAction::Deactivate.as_str() {
-        let reason = hold.reason.clone();
-        let left = Employment::Left { reason };
-        for employee in employees {
+    let reason = hold.reason.clone();
+    let left = Employment::Left { reason };
+    for employee in employees {
+        if hold.requested_action == RequestedAction::Deactivate.as_str() {
             assessed.add(employee, &left, false);
+        } else if let Some(policy) = policies.policy(&employee.key.source) {
+            let employment = assess(policy, employee, now);
+            if employment.is_certainly_employed() {
+                assessed.add(employee, &employment, false);
+            }
         }
     }
     assessed.events(conn, now).await

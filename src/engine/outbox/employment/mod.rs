@@ -3,12 +3,16 @@
 
 mod store;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{NewEvent, Subject};
+use super::{Events, NewEvent, Subject};
 use crate::engine::policies::Policies;
-use leaver_core::decision::assess::Employment;
+use crate::roster;
+use leaver_core::decision::RequestedAction;
+use leaver_core::decision::assess::{Employment, assess};
 use leaver_core::domain::{Employee, EmployeeKey};
 use leaver_core::events::EventType;
 use leaver_core::events::employment::{Comparison, EmployeeEvent, Reported, compare};
@@ -94,6 +98,50 @@ impl<'p> Assessed<'p> {
         }
         store::save(conn, &changed).await?;
         Ok(events)
+    }
+}
+
+/// Returns the events about other employees whose end of access the safeguard held, if it came about in another way: `closed`
+/// has the events of their holds. Their rows must be saved and locked. Without such a hold, it runs no statement.
+///
+/// # Errors
+/// Returns the database's error; the transaction must be rolled back then.
+pub(crate) async fn of_settled_ends(
+    conn: &mut PgConnection,
+    policies: &Policies,
+    closed: &Events,
+    is_other: impl Fn(&EmployeeKey) -> bool,
+    now: DateTime<Utc>,
+) -> Result<Vec<NewEvent>, sqlx::Error> {
+    let mut assessed = Assessed::new(policies);
+    let settled = closed.0.iter().filter_map(held_end);
+    let keys: BTreeSet<&EmployeeKey> = settled.filter(|key| is_other(key)).collect();
+    if keys.is_empty() || !assessed.is_wanted {
+        return Ok(vec![]);
+    }
+    let keys: Vec<EmployeeKey> = keys.into_iter().cloned().collect();
+    for employee in roster::scan::store::find(conn, &keys).await? {
+        let Some(policy) = policies.policy(&employee.key.source) else {
+            continue;
+        };
+        let employment = assess(policy, &employee, now);
+        if matches!(employment, Employment::Left { .. }) {
+            assessed.add(&employee, &employment, false);
+        }
+    }
+    assessed.events(conn, now).await
+}
+
+/// Returns the employee of the event of a hold in which the safeguard held the end of access.
+fn held_end(event: &NewEvent) -> Option<&EmployeeKey> {
+    let data = &event.data;
+    let is_of_trip = data.get("trip_id").is_some_and(|trip| !trip.is_null());
+    let ends = data.get("requested_action")? == RequestedAction::Deactivate.as_str();
+    match &event.subject {
+        Subject::Employee(key) if event.kind == EventType::HoldClosed && is_of_trip && ends => {
+            Some(key)
+        }
+        _ => None,
     }
 }
 

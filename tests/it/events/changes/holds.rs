@@ -30,7 +30,11 @@ async fn an_approved_hold_is_opened_and_closed_once() {
     assert_eq!(types, ["hold.opened", "hold.closed", "account.deactivated"]);
     assert_like_example(&events[0]);
     assert_like_example(&events[1]);
-    assert_eq!(events[0]["details"], json!({ "work_email": DANA }));
+    let reason = events[0]["data"]["reason"].clone();
+    assert_eq!(
+        events[0]["details"],
+        json!({ "reason": reason, "work_email": DANA })
+    );
     assert_eq!(
         events[1]["data"],
         json!({"account_id": "1", "by": "cli", "hold_id": id, "requested_action": "deactivate", "state": "approved",

@@ -98,7 +98,11 @@ impl SourceTest {
 
     async fn sync(&mut self) {
         // Later than the block of refused credentials.
-        self.app.advance(TimeDelta::minutes(20));
+        self.sync_after(TimeDelta::minutes(20)).await;
+    }
+
+    async fn sync_after(&mut self, time: TimeDelta) {
+        self.app.advance(time);
         let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
         let reading = syncer.sync(&self.company, SyncMode::Incremental, &|_, _| {});
         reading.await.unwrap().unwrap();
@@ -139,6 +143,25 @@ async fn an_incomplete_read_is_reported_once() {
         shown(&mut test.app).await,
         [incomplete, refused, incomplete]
     );
+}
+
+#[tokio::test]
+async fn one_lasting_problem_is_reported_once_for_each_code() {
+    let mut test = SourceTest::new().await;
+    let refused = "source.unhealthy bamboohr credentials_refused";
+    for _ in 0..2 {
+        test.api.script(CHANGED, vec![Answer::status(401)]);
+        test.sync().await;
+        // No request is sent so soon.
+        test.sync_after(TimeDelta::minutes(1)).await;
+        assert_eq!(shown(&mut test.app).await, [refused]);
+    }
+    let incomplete = "source.unhealthy bamboohr sync_incomplete";
+    for status in [404, 401, 404] {
+        test.api.script(CHANGED, vec![Answer::status(status)]);
+        test.sync().await;
+        assert_eq!(shown(&mut test.app).await, [refused, incomplete]);
+    }
 }
 
 #[tokio::test]

@@ -49,13 +49,10 @@ async fn a_whole_employment_is_reported_step_by_step() {
     assert_eq!(events.len(), 1, "{events:?}");
     assert_eq!(events[0].0, "employee.terminated 7");
     assert_eq!(events[0].1["ended_at"], json!("2026-11-25T00:00:00Z"));
-    assert!(
-        events[0].1["reason"]
-            .as_str()
-            .unwrap()
-            .contains("2026-11-24")
-    );
-    assert_eq!(events[0].2, json!({"work_email": DANA}));
+    let announced = |date: &str| format!("access ended as announced: termination date {date}");
+    assert_eq!(events[0].1["reason"], announced("… (UTC)"));
+    let reason = announced("2026-11-24 (UTC)");
+    assert_eq!(events[0].2, json!({"reason": reason, "work_email": DANA}));
     taken(&mut app).await;
 
     // The HR system confirms what was carried out.

@@ -1,9 +1,11 @@
 //! Joiners, movers and leavers of both providers make exactly their events.
 
 mod employment;
+mod held;
 mod position;
 mod privacy;
 mod reads;
+mod rehired;
 mod table;
 mod vectors;
 
